@@ -1,4 +1,4 @@
-"""The promises of two peers on one store. Each check runs twice, with the peers in both orders."""
+"""The checks of two peers on one store. Each check runs twice, with the peers in both orders."""
 
 import json
 import re
@@ -15,8 +15,9 @@ from peer.prepare import ALGORITHMS, PASSWORD
 
 ENGINES = ("db", "cache", "cached_db", "file", "signed_cookies")
 SERVER_SIDE = ENGINES[:-1]
-# The limit in seconds for things that must happen; `drive.py --patience`.
+# How many seconds `until` waits. Set by `drive.py --patience`.
 patience = {"secs": 30.0}
+# Django's default for SESSION_COOKIE_AGE in seconds: two weeks.
 AGE = 1209600
 
 
@@ -29,7 +30,9 @@ class Pair:
     second: Peer
     # The same peers with the default settings.
     plain: "Pair | None"
+    # The numbers of the next new users.
     users: count
+    # 0 in the first run of the check, and 1 in the second, with the peers swapped.
     turn: int
 
     @property
@@ -143,7 +146,8 @@ def every_value_keeps_its_type_and_its_place(t: Pair):
     same(browser.items(t.first), [*wanted, ["more", []]], "rewritten by the other")
 
 
-def carried(t: Pair, value: object) -> Browser:
+def rewritten(t: Pair, value: object) -> Browser:
+    """Stores a value at the first peer, and checks it after the second peer saved the session."""
     browser = started(t, value=value)
     ok(browser.post(t.second, "/incr", {"key": "n"}))
     same(browser.item(t.first, "value"), value, "rewritten by the other")
@@ -159,17 +163,17 @@ BEYOND_JSON = {
 @check()
 def integers_of_any_size_survive(t: Pair):
     value = [2**63, 2**64, -(2**70), 10**40]
-    same(carried(t, value).item(t.second, "value"), value, "read by the other")
+    same(rewritten(t, value).item(t.second, "value"), value, "read by the other")
 
 
 @check()
 def nan_and_infinity_survive(t: Pair):
-    carried(t, BEYOND_JSON["no numbers"])
+    rewritten(t, BEYOND_JSON["no numbers"])
 
 
 @check()
 def unpaired_surrogates_survive(t: Pair):
-    carried(t, BEYOND_JSON["half pairs"])
+    rewritten(t, BEYOND_JSON["half pairs"])
 
 
 @check()
@@ -317,7 +321,7 @@ COOKIE = re.compile(
 
 
 def cookie_of(peer: Peer, browser: Browser, body: dict, age: int, slack: int = 0) -> None:
-    """Writes, and checks that the cookie has the form of Django and this age."""
+    """Sets an item, and checks that the session cookie has Django's form and this age."""
     before = time.time()
     text = ok(browser.post(peer, "/set", body)).cookies.get("sessionid", "")
     after = time.time()
@@ -327,7 +331,7 @@ def cookie_of(peer: Peer, browser: Browser, body: dict, age: int, slack: int = 0
     expires = parsedate_to_datetime(match["expires"]).timestamp()
     true(
         before + int(match["age"]) - 2 <= expires <= after + int(match["age"]) + 2,
-        "expires is not now and Max-Age",
+        "expires is not the current time plus Max-Age",
     )
 
 
@@ -361,7 +365,7 @@ def an_unknown_key_is_never_adopted(t: Pair):
     unknown = secrets.token_hex(16)
     browser = Browser(sessionid=unknown)
     ok(browser.post(t.first, "/set", {"key": "a", "value": 1}))
-    true(t.session_of(browser) not in (None, unknown), "the unknown key was taken")
+    true(t.session_of(browser) not in (None, unknown), "the unknown key was adopted")
     same(browser.items(t.second), [["a", 1]], "under the new key")
     opens_nothing(t, Browser(sessionid=unknown), "the unknown key")
 
@@ -406,7 +410,7 @@ def malformed_cookies_open_nothing_and_are_never_adopted(t: Pair):
         same(ok(Browser().get(t.first, "/dump", Cookie=cookie)).json["items"], [], name)
         browser = Browser()
         ok(browser.post(t.first, "/set", {"key": "a", "value": 1}, Cookie=cookie))
-        true(t.session_of(browser) not in (None, value), f"{name}: it was taken")
+        true(t.session_of(browser) not in (None, value), f"{name}: it was adopted")
         same(browser.items(t.second), [["a", 1]], f"{name}: under the new key")
 
 
@@ -446,7 +450,7 @@ def a_server_error_saves_nothing(t: Pair):
         cookies = dict(browser.cookies)
         answer = ok(browser.post(t.second, "/fail", {"key": "b", "value": 1, "status": 500}), 500)
         same(answer.cookies, {}, "Set-Cookie")
-        same(browser.cookies, cookies, "the jar")
+        same(browser.cookies, cookies, "the cookies of the browser")
         same(browser.item(t.first, "b"), None, "the item")
 
 
@@ -508,7 +512,7 @@ def none_resets_the_expiry(t: Pair):
     ok(browser.post(t.second, "/expiry", {"value": None}))
     same(browser.get(t.first, "/dump").json["expiry_age"], AGE, "expiry_age")
     cookie_of(t.first, browser, {"key": "a", "value": 1}, AGE)
-    same(browser.items(t.second), [["a", 1]], "no trace is left")
+    same(browser.items(t.second), [["a", 1]], "the items, without an expiry")
 
 
 @check()
@@ -578,7 +582,7 @@ def a_login_is_known_to_the_other(t: Pair):
     answer = ok(log_in(browser, t.first, user)).json
     same(browser.get(t.second, "/whoami").json, answer, "at the other")
     same(answer["user"], user, "the user")
-    true(isinstance(answer["user_id"], str), "user_id is no text")
+    true(isinstance(answer["user_id"], str), "user_id is not text")
     same(browser.item(t.second, "cart"), [1, 2], "what was there before the login")
     true(t.session_of(browser) != t.session_of(before), "the key is the one from before the login")
     if t.server_side:
@@ -613,7 +617,7 @@ def a_login_of_another_user_drops_the_items(t: Pair):
     other = t.user()
     ok(log_in(browser, t.second, other))
     same(who(browser, t.first), other, "the user")
-    same(browser.item(t.first, "cart"), None, "what the one before had")
+    same(browser.item(t.first, "cart"), None, "the item of the previous user")
 
 
 @check(once=True)
@@ -634,7 +638,7 @@ def passwords_of_every_kind_log_in(t: Pair):
         user = f"{algorithm}-{t.turn}"
         browser = logged_in(t, t.first, user)
         same(who(browser, t.second), user, algorithm)
-        # The hash may be a new one, but the password is the same.
+        # The first login may have replaced the hash, but the password is the same.
         same(who(logged_in(t, t.second, user), t.first), user, f"{algorithm}, again")
 
 
@@ -711,7 +715,8 @@ def fifteen_visitors_at_once_are_not_mixed_up(t: Pair):
     same(found, [[["visitor", n], ["n", 4]] for n in range(15)], "what each of them has")
 
 
-# The seconds that the slow request gets to read the session, in the order in which they are tried.
+# How many seconds the slow request has to read the session before the other request ends it. They
+# are tried in this order.
 HEAD_STARTS_SECS = (0.3, 2, 8)
 
 
@@ -728,9 +733,9 @@ def end_during_a_request(t: Pair, path: str) -> Browser:
 
         body = {"key": "n", "ms": int(head_start * 2000)}
         answer, _ = at_once(lambda: slow.post(t.first, "/slow_incr", body), end)
-        opens_nothing(t, old, "the session is back")
-        # With another status, the slow request did not read the session in time and created another
-        # one, which proves nothing.
+        opens_nothing(t, old, "the session under the old key")
+        # With another status, the slow request read the session too late and created a new one,
+        # which proves nothing. Try again with a longer head start.
         if answer.status == 400:
             same(answer.cookies, {}, "Set-Cookie of the slow one")
             return browser
@@ -777,7 +782,7 @@ def a_session_ends_at_its_age(t: Pair):
     browser = started(t, a=1)
     until(lambda: browser.twin().items(t.second) == [], "it is still there")
     same(ok(browser.post(t.second, "/incr", {"key": "n"})).json["value"], 1, "written afterwards")
-    true(browser.item(t.second, "a") is None, "what was in it is back")
+    true(browser.item(t.second, "a") is None, "the items of the expired session are back")
 
 
 @check(extra="close")

@@ -20,7 +20,7 @@ ANSWER_SECS = 60
 
 
 class Peer:
-    """A process that answers the endpoints: `COMMAND --bind 127.0.0.1:PORT`."""
+    """A process that serves the endpoints over HTTP: `COMMAND --bind 127.0.0.1:PORT`."""
 
     def __init__(self, command: str, environment: dict[str, str], log: Path):
         self.log = log
@@ -85,7 +85,7 @@ class Answer:
 
 
 class Browser:
-    """One cookie jar. It ignores Domain, Path and Secure, because all peers are one site."""
+    """One cookie jar. It ignores Domain, Path and Secure, because all peers serve the same site."""
 
     def __init__(self, **cookies: str):
         self.cookies = dict(cookies)
@@ -97,7 +97,7 @@ class Browser:
         return self.request(peer, "POST", path, {} if body is None else body, headers)
 
     def fill(self, peer: Peer, path: str, shown_at: str | None = None, **fields: object) -> Answer:
-        """Submits the form of a page with the CSRF token in it."""
+        """Submits a form with the CSRF token of the page at `shown_at`. Defaults to `path`."""
         page = self.get(peer, shown_at or path).text
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]*)"', page)
         fields["csrfmiddlewaretoken"] = html.unescape(token[1]) if token else ""
@@ -152,7 +152,7 @@ class Browser:
         return self.get(peer, "/dump").json["items"]
 
     def twin(self) -> "Browser":
-        """Opens another tab: a copy of the cookies, without later changes."""
+        """Returns another browser with a copy of the cookies. Later changes are not shared."""
         return Browser(**self.cookies)
 
 

@@ -1,8 +1,8 @@
 """Known differences: the only checks that may fail, with the reason.
 
-An entry whose check passes fails the run, so that this table stays accurate. With `races` the
-result depends on timing, and the check may pass or fail. `first` matches the name of
-the peer that acts first in a check, and `second` matches the name of the other peer.
+If the check of an entry passes, the run fails, so that this table stays accurate. With `races`, the
+result depends on timing, and the check may pass or fail. `first` matches the name of the peer that
+acts first in a check, and `second` matches the name of the other peer.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ DIFFERENCES = [
         check="overlapping_increments_all_land",
         first="django",
         races=True,
-        reason="Django saves the whole session as it was read: the last one wins",
+        reason="Django saves the whole session as it was read, so the last save wins",
     ),
     Difference(
         check="a_slow_increment_keeps_a_faster_one_of_the_other",

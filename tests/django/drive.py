@@ -1,9 +1,9 @@
-"""Drives a Django and a Cloakroom on one store with one cookie jar.
+"""Runs the checks on a Django and a Rust service with Cloakroom that share a store.
 
 drive.py                          Django and target/debug/django_peer
 drive.py --b DJANGO               Django and Django
-drive.py --only 'increments*'     some checks
-drive.py --at 'db/*'              some places
+drive.py --only 'increments*'     only these checks
+drive.py --at 'db/*'              only these places: engines, databases and caches
 """
 
 import argparse
@@ -30,7 +30,8 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or HERE.parent.parent / "target
 DJANGO = shlex.join([sys.executable, str(HERE / "peer/serve.py")])
 CLOAKROOM = shlex.quote(str(TARGET / "debug/django_peer"))
 
-# The checks at a place mostly wait: for slow requests and for sessions to expire.
+# How many places are checked at once. The checks mostly wait for slow requests and for sessions to
+# expire.
 AT_ONCE = 3
 
 
@@ -41,7 +42,7 @@ class Place:
     engine: str
     database: str = "sqlite"
     cache: str = ""
-    # Whether the keys of the cache are Django's defaults.
+    # Whether cache keys have Django's default prefix and version.
     plain_keys: bool = False
 
     @property
@@ -77,6 +78,7 @@ EXTRAS = {
         "SESSION_COOKIE_PATH": "/shop", "SESSION_COOKIE_DOMAIN": "example.org",
         "SESSION_COOKIE_SECURE": true, "SESSION_COOKIE_HTTPONLY": false,
         "SESSION_COOKIE_SAMESITE": "Strict", "SESSION_SAVE_EVERY_REQUEST": true}""",
+    # Only the secret key is new. The old key is a fallback; see `Run.run`.
     "rotated": "{}",
 }
 # These settings only change cookies, which are the same at every place.

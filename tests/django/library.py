@@ -1,10 +1,10 @@
-"""Drives LocalLibrary and a Django on one database file.
+"""Runs the checks on LocalLibrary and a Django that share a database file.
 
-Runs once on a file that Django created, and once on one that LocalLibrary created.
+Runs them once on a file that Django created, and once on a file that LocalLibrary created.
 
 library.py                          target/debug/locallibrary
-library.py --only '*password*'      some checks
-library.py --at ours                one file
+library.py --only '*password*'      only these checks
+library.py --at ours                only the file that LocalLibrary created
 """
 
 import argparse
@@ -33,7 +33,7 @@ LOCALLIBRARY = TARGET / "debug/locallibrary"
 BESIDE = HERE / "django_library"
 DJANGO_MADE = ROOT / "site/tests/data/django-locallibrary.db"
 
-# So few iterations are for tests only.
+# PBKDF2 iterations. Few of them make the tests fast.
 ITERATIONS = "1000"
 
 
@@ -83,14 +83,16 @@ class File:
             raise Failed(f"locallibrary {words[0]}: {done.stderr}")
         return done
 
-    def ours(self, key: str, *before: str) -> Site:
-        fallbacks = [flag for old in before for flag in ("--secret-key-fallback", old)]
-        command = shlex.join([self.program, *self.flags(), "--secret-key", key, *fallbacks])
+    def ours(self, key: str, *fallbacks: str) -> Site:
+        """Starts LocalLibrary with this secret key and these fallbacks."""
+        flags = [flag for old in fallbacks for flag in ("--secret-key-fallback", old)]
+        command = shlex.join([self.program, *self.flags(), "--secret-key", key, *flags])
         return self.start("ours", command, {})
 
-    def django(self, key: str, *before: str) -> Site:
+    def django(self, key: str, *fallbacks: str) -> Site:
+        """Starts Django with this secret key and these fallbacks."""
         command = shlex.join([sys.executable, str(BESIDE / "serve.py")])
-        keys = {"SECRET_KEY": key, "SECRET_KEY_FALLBACKS": json.dumps(before)}
+        keys = {"SECRET_KEY": key, "SECRET_KEY_FALLBACKS": json.dumps(fallbacks)}
         return self.start("django", command, self.environment | keys)
 
     def start(self, name: str, command: str, environment: dict[str, str]) -> Site:
@@ -100,12 +102,15 @@ class File:
 
 
 def run(name: str, only: str, program: str, logs: bool) -> dict[str, int]:
-    """Runs all checks on one file, in a separate process: a process has one set of settings."""
+    """Runs all checks on one file.
+
+    Each file needs a separate process, because Django has one set of settings per process.
+    """
     counts = {"passed": 0, "failed": 0}
 
     def say(count: str, line: str) -> None:
         counts[count] += 1
-        # One write, because the other process writes, too.
+        # Write the line in one call, because another process writes to the same output.
         sys.stdout.write(line.encode("ascii", "backslashreplace").decode() + "\n")
         sys.stdout.flush()
 
@@ -164,7 +169,7 @@ def main() -> int:
     )
     arguments.add_argument("--only", default="*", help="the checks to run")
     arguments.add_argument(
-        "--at", default="*", help="the file to run them on: django or ours, by who made it"
+        "--at", default="*", help="the file to run them on, by its creator: django or ours"
     )
     arguments.add_argument("--site", default=str(LOCALLIBRARY), help="the program of LocalLibrary")
     arguments.add_argument("--logs", action="store_true", help="show how the logs of the sites end")

@@ -1,6 +1,6 @@
-"""The promises of LocalLibrary and a Django on one file.
+"""The checks of LocalLibrary and a Django on one file.
 
-A check with `both` runs twice, with each site as the first. The other checks name the sites.
+A check with `both` runs twice, with each site as the first. The other checks run once.
 """
 
 import html
@@ -21,6 +21,7 @@ from client import Answer, Browser, Peer, at_once
 PASSWORD = "correct horse battery staple"
 NEW_PASSWORD = "a heron on a ladder"
 
+# The visits of one visitor in the check of parallel writers, and the tabs that share them.
 VISITS = 50
 TABS = 5
 
@@ -35,7 +36,7 @@ class Site(Peer):
     def health(self) -> dict:
         answer = Browser().get(self, "/accounts/login/")
         if answer.status != 200:
-            raise ConnectionError(f"the login page is a {answer.status}")
+            raise ConnectionError(f"the login page has status {answer.status}")
         return {"impl": self.name}
 
 
@@ -108,22 +109,20 @@ def log_out(browser: Browser, site: Site) -> None:
 
 
 def refuses(site: Site, user: object, password: str) -> None:
+    """Checks that the site refuses this login."""
     browser = Browser()
     ok(log_in(browser, site, user, password))
-    same(
-        username(browser, site),
-        None,
-        f"who is logged in with a password that is not theirs, {site.name}",
-    )
+    same(username(browser, site), None, f"who is logged in after a refused login, {site.name}")
 
 
 def username(browser: Browser, site: Site) -> str | None:
-    """Returns the name of the logged-in user on the page, or None."""
+    """Visits the home page and returns the name of the logged-in user on it, or None."""
     shown = re.search(r'class="username">([^<]*)<', ok(browser.get(site, "/catalog/")).text)
     return html.unescape(shown[1]) if shown else None
 
 
-def knows(browser: Browser, *sites: Site, user: object | None) -> None:
+def shows_user(browser: Browser, *sites: Site, user: object | None) -> None:
+    """Visits the home page of each site and checks who is logged in."""
     for site in sites:
         same(username(browser, site), user and user.username, f"who is logged in, {site.name}")
 
@@ -167,7 +166,7 @@ def finds(site: Site, words: str, *books: object) -> bool:
 def a_login_at_one_is_a_login_at_the_other(t: Pair):
     user = t.user()
     browser = logged_in(t.first, user)
-    knows(browser, t.first, t.second, t.first, user=user)
+    shows_user(browser, t.first, t.second, t.first, user=user)
     same(rows_of_sessions(session_key=browser.cookies["sessionid"]), 1, "rows of the session")
 
 
@@ -177,13 +176,13 @@ def a_logout_at_one_is_a_logout_at_the_other(t: Pair):
     browser = logged_in(t.first, user)
     other_tab = browser.twin()
     other_browser = logged_in(t.first, user)
-    knows(other_tab, t.second, user=user)
+    shows_user(other_tab, t.second, user=user)
     key = browser.cookies["sessionid"]
     log_out(browser, t.second)
     same(rows_of_sessions(session_key=key), 0, "rows of the session")
-    knows(browser, t.first, t.second, user=None)
-    knows(other_tab, t.first, t.second, user=None)
-    knows(other_browser, t.first, t.second, user=user)
+    shows_user(browser, t.first, t.second, user=None)
+    shows_user(other_tab, t.first, t.second, user=None)
+    shows_user(other_browser, t.first, t.second, user=user)
 
 
 @check(both=True)
@@ -201,7 +200,7 @@ def a_user_who_is_no_longer_active_is_logged_out(t: Pair):
     browser = logged_in(t.first, user)
     user.is_active = False
     user.save()
-    knows(browser, t.second, t.first, user=None)
+    shows_user(browser, t.second, t.first, user=None)
 
 
 @check(both=True)
@@ -238,10 +237,10 @@ def a_new_password_ends_the_other_sessions_at_both(t: Pair):
     others = [logged_in(t.first, user), logged_in(t.second, user)]
     new = {"new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
     ok(browser.fill(t.first, "/accounts/password_change/", old_password=PASSWORD, **new), 302)
-    knows(browser, t.second, t.first, user=user)
+    shows_user(browser, t.second, t.first, user=user)
     for other in others:
-        knows(other, t.second, t.first, user=None)
-    knows(logged_in(t.second, user, NEW_PASSWORD), t.first, t.second, user=user)
+        shows_user(other, t.second, t.first, user=None)
+    shows_user(logged_in(t.second, user, NEW_PASSWORD), t.first, t.second, user=user)
     refuses(t.first, user, PASSWORD)
     refuses(t.second, user, PASSWORD)
 
@@ -261,8 +260,8 @@ def a_hash_of_more_iterations_logs_in_and_is_renewed(t: Pair):
         quick.iterations,
         "the iterations after the login",
     )
-    knows(browser, t.second, t.first, user=user)
-    knows(logged_in(t.second, user), t.first, user=user)
+    shows_user(browser, t.second, t.first, user=user)
+    shows_user(logged_in(t.second, user), t.first, user=user)
 
 
 @check()
@@ -284,7 +283,7 @@ def a_user_created_by_our_command_logs_in_at_django(t: Pair):
         True,
         "whether the password is right",
     )
-    knows(logged_in(t.django, user), t.ours, user=user)
+    shows_user(logged_in(t.django, user), t.ours, user=user)
     user.refresh_from_db()
     true(user.last_login, "the login did not set last_login")
 
@@ -308,8 +307,8 @@ def a_link_that_resets_a_password_works_at_the_other(t: Pair):
     form = ok(stranger.get(t.second, link), 302).location
     new = {"new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
     ok(stranger.fill(t.second, form, **new), 302)
-    knows(browser, t.first, t.second, user=None)
-    knows(logged_in(t.first, user, NEW_PASSWORD), t.second, user=user)
+    shows_user(browser, t.first, t.second, user=None)
+    shows_user(logged_in(t.first, user, NEW_PASSWORD), t.second, user=user)
     # A link works once.
     for site in (t.first, t.second):
         ok(Browser().get(site, link))
@@ -328,7 +327,7 @@ def a_reset_started_at_one_continues_at_the_other(t: Pair):
     form = ok(browser.get(t.first, link), 302).location
     new = {"new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
     ok(browser.fill(t.second, form, **new), 302)
-    knows(logged_in(t.first, user, NEW_PASSWORD), t.second, user=user)
+    shows_user(logged_in(t.first, user, NEW_PASSWORD), t.second, user=user)
 
 
 # ---- The catalogue
@@ -359,12 +358,15 @@ def a_book_of_our_form_is_read_by_django(t: Pair):
     ok(answer, 302)
     book = Book.objects.select_related("author", "language").get(isbn=number)
     same(answer.location, f"/catalog/book/{book.pk}", "where the form leads")
-    same([book.title, book.summary.split()], [title, ["Two", "lines."]], "what the form said")
-    true((book.author, book.language) == (author, language), "author and language are others")
+    same([book.title, book.summary.split()], [title, ["Two", "lines."]], "title and summary")
+    true(
+        (book.author, book.language) == (author, language),
+        "the author or the language is another one",
+    )
     same([g.name for g in book.genre.order_by("id")], [g.name for g in genres], "the genres")
     true(
         book in author.book_set.all() and book in genres[2].book_set.all(),
-        "the book is not found from the others",
+        "the author or the genre does not list the book",
     )
 
 
@@ -375,7 +377,8 @@ def a_loan_of_django_is_on_our_pages(t: Pair):
     reader = t.user()
     clerk = logged_in(t.ours, t.user("can_mark_returned"))
     book = new_book(f"Lent to {reader.username}")
-    # The list starts with the copy that is due first.
+    # The list starts with the copy that is due first. A very old date puts this copy on the first
+    # page.
     loan = BookInstance.objects.create(
         book=book,
         imprint="First",
@@ -525,7 +528,7 @@ def schema() -> list:
     with connection.cursor() as cursor:
         for query in queries:
             rows.append([list(row) for row in cursor.execute(query).fetchall()])
-    same(rows[-2:], [[], [["ok"]]], "what SQLite says of the file")
+    same(rows[-2:], [[], [["ok"]]], "the results of SQLite's checks of the file")
     return rows
 
 
@@ -549,11 +552,11 @@ def clearsessions_keeps_live_sessions(t: Pair):
         2,
         "rows that have expired",
     )
-    knows(expired_at_ours.twin(), t.ours, user=None)
+    shows_user(expired_at_ours.twin(), t.ours, user=None)
     management("clearsessions")
     same(rows_of_sessions(expire_date__lt=timezone.now()), 0, "expired rows that are left")
-    knows(ours, t.ours, t.django, user=user)
-    knows(djangos, t.django, t.ours, user=user)
+    shows_user(ours, t.ours, t.django, user=user)
+    shows_user(djangos, t.django, t.ours, user=user)
     same(visit(anonymous, t.django), 2, "the visits of an anonymous visitor")
 
 
@@ -566,11 +569,12 @@ def a_login_survives_a_new_secret_key(t: Pair):
     first, second = t.rotated if t.first is t.ours else t.rotated[::-1]
     browser, other = logged_in(t.first, user), logged_in(t.second, user)
     visits = visit(browser, t.second)
-    knows(browser, first, second, user=user)
+    shows_user(browser, first, second, user=user)
+    # `shows_user` made two more visits.
     same(visit(browser, first), visits + 3, "the visits")
-    knows(other, first, second, user=user)
+    shows_user(other, first, second, user=user)
     new = logged_in(first, user)
-    knows(new, second, user=user)
+    shows_user(new, second, user=user)
 
 
 @check()
@@ -588,7 +592,8 @@ def django_writes_while_locallibrary_is_stopped(t: Pair):
     book = new_book(f"Saved {user.username}")
     ours = t.start_ours()
     try:
-        knows(browser, ours, user=user)
+        shows_user(browser, ours, user=user)
+        # `shows_user` made the third visit.
         same(visit(browser, ours), 4, "the visits")
         true(finds(ours, f"saved {user.username}", book), "the new book is not found")
     finally:
@@ -600,7 +605,7 @@ def django_writes_while_locallibrary_is_stopped(t: Pair):
 
 @check()
 def parallel_writers_lose_no_visit_and_find_no_lock(t: Pair):
-    """One visitor has many tabs at LocalLibrary, others visit Django, and a program edits books."""
+    """One visitor uses many tabs at LocalLibrary, others use Django, and a program edits books."""
     from catalog.models import Book
     from django.db import connections
 
@@ -638,7 +643,7 @@ def parallel_writers_lose_no_visit_and_find_no_lock(t: Pair):
     answers = at_once(*writes)
     for counted in answers[TABS : TABS + len(djangos)]:
         same(counted, list(range(1, each + 1)), "the visits at Django")
-    same(visit(ours, t.ours), 1 + VISITS + 1, "the visits at ours")
+    same(visit(ours, t.ours), 1 + VISITS + 1, "the visits at LocalLibrary")
     same(
         Book.objects.filter(title__startswith=f"{marker} changed").count(),
         len(books),

@@ -1,4 +1,4 @@
-"""Ways for Django to misbehave. Each must fail a check, or the checks prove nothing."""
+"""Faulty variants of Django. Each must fail a check; otherwise the checks prove nothing."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -54,7 +54,7 @@ def ignores_expiry() -> None:
 
 
 def uses_a_wrong_salt() -> None:
-    """Signatures and cache keys use other texts."""
+    """Signatures use another salt, and cache keys another prefix."""
     base.SessionBase.key_salt = "cloakroom.sessions.SessionStore"
     for store in (cache, cached_db):
         store.SessionStore.cache_key_prefix = "cloakroom.sessions"
@@ -84,7 +84,7 @@ def adopts_unknown_keys() -> None:
 
 
 def sorts_items() -> None:
-    """Items are returned in another order."""
+    """Items are returned in alphabetical order."""
     wrap(base.SessionBase, "items", lambda items: lambda self: sorted(items(self)))
 
 

@@ -1,6 +1,7 @@
 """Creates the databases, caches and folders of one run and drops them afterwards.
 
-The environment names the servers, as for all tests: `CLOAKROOM_TEST_POSTGRES_URL` and so on.
+The environment names the servers, as for all tests of this repository:
+`CLOAKROOM_TEST_POSTGRES_URL` and so on.
 """
 
 import os
@@ -89,6 +90,7 @@ class Places:
     def redis(self) -> str:
         return self.redis_database()
 
+    # The Redis key that marks a database as in use.
     claim = "cloakroom-django-tests"
 
     def redis_database(self) -> str:

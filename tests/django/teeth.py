@@ -1,4 +1,4 @@
-"""Checks that the checks can fail: each mutant must fail the check named here."""
+"""Checks that the checks can fail: each mutant, a faulty Django, must fail the check named here."""
 
 import re
 import subprocess
@@ -23,6 +23,7 @@ DRIVEN = {
 # A signed cookie has no key to adopt or to keep.
 IMMUNE = {"adopts_unknown_keys": {"signed_cookies"}, "keeps_the_key": {"signed_cookies"}}
 
+# The mutants that Django's session tests in bridge/run.py must notice.
 BRIDGED = ["resurrects", "ignores_expiry", "uses_a_wrong_salt", "adopts_unknown_keys"]
 
 

@@ -2,8 +2,8 @@
 
 use cloakroom::{Error, ErrorKind, Result};
 
-/// Returns `len` characters of `alphabet`, drawn uniformly by the operating system. `doing` is the
-/// start of an error's text.
+/// Returns `len` characters, drawn uniformly from `alphabet` with random numbers of the operating
+/// system. `doing` is the start of an error's text.
 ///
 /// # Errors
 /// [`Random`](ErrorKind::Random) if the operating system returns no random numbers. There is no
@@ -20,21 +20,21 @@ fn draw(
 ) -> Result<String> {
     let mut text = String::with_capacity(len);
     let mut bytes = [0; 64];
-    // Bytes at or above the largest multiple of the alphabet's length would favour its first
-    // characters.
+    // Skip bytes at or above the largest multiple of the alphabet's length. They would favour the
+    // first characters of the alphabet.
     let even = 256 - 256 % alphabet.len();
-    // Most bytes are used, so one filling is almost always enough.
+    // Most of the 64 bytes are used, so filling the buffer once is almost always enough.
     for _ in 0..MAX_FILLINGS {
         random(&mut bytes).map_err(|source| {
             let message = format!("{doing}: the operating system gives no random numbers");
             // The text of the source names the call that failed. It contains no random bytes.
             Error::new(ErrorKind::Random, message).with_source(source)
         })?;
-        let taken = bytes
+        let used = bytes
             .iter()
             .map(|&byte| usize::from(byte))
             .filter(|&byte| byte < even);
-        let chars = taken.map(|byte| char::from(alphabet[byte % alphabet.len()]));
+        let chars = used.map(|byte| char::from(alphabet[byte % alphabet.len()]));
         text.extend(chars.take(len - text.len()));
         if text.len() == len {
             return Ok(text);
@@ -46,7 +46,8 @@ fn draw(
     ))
 }
 
-/// The largest number of fillings. A text of 64 characters almost never needs more than two.
+/// How many times the buffer is filled at most. Even a text of 64 characters almost never needs
+/// more than two fillings.
 const MAX_FILLINGS: usize = 8;
 
 #[cfg(test)]

@@ -1,4 +1,7 @@
-"""The peer of the bridge that is Django itself. It must pass, and its mutants must fail."""
+"""The peer of run.py that is Django itself.
+
+Django's session tests must pass with it, and fail with each of its faulty variants in mutants.py.
+"""
 
 import argparse
 import json
@@ -35,7 +38,7 @@ from line import cache_setting, tag, untag
 
 
 class Clock:
-    """The time of a request, as the other side sets it."""
+    """The time of the current request, which the request contains."""
 
     now = datetime.now().astimezone()
 
@@ -87,7 +90,7 @@ class Peer:
             if name not in self.settings or self.settings[name] != value:
                 setattr(django.conf.settings, name, value)
                 if name == "DATABASES":
-                    # Django has no signal for this setting.
+                    # Django has no signal for this setting, so replace the connections here.
                     connections.settings = connections.configure_settings(value)
                     for connection in connections.all(initialized_only=True):
                         del connections[connection.alias]
@@ -178,7 +181,7 @@ class Peer:
 
 
 class Special:
-    """Methods with other names or arguments than in Django."""
+    """Methods whose names or arguments in the protocol differ from those in Django."""
 
     getitem = staticmethod(lambda session, key: session[key])
     set = staticmethod(lambda session, key, value: session.__setitem__(key, value))

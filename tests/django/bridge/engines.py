@@ -1,9 +1,11 @@
-"""Django's session engines, backed by the peer at the other end of the line.
+"""Django's session engines, backed by a peer.
 
-With `stored`, the peer is the store and the session object is Django's. With `remote`, the session
-object is the peer's, too. The classes are called SessionStore, because Django derives the salt from
-the name. `own` is Django's class. The peer's signatures and names are compared with those of `own`,
-because most tests only read what the peer itself has written.
+The classes of `stored` run Django's session object and use the peer as the store. The classes of
+`remote` also run the session object in the peer. All classes are called SessionStore, because
+Django derives the salt from the name.
+
+`own` is Django's class of the same engine. It checks the peer's signatures and cache keys, because
+most tests only read what the peer itself has written.
 """
 
 from django.conf import settings
@@ -80,7 +82,7 @@ def stored(line: Line, name: str, own: type) -> type:
         return line.ask(op, engine=name, **fields)
 
     if name == "signed_cookies":
-        # The key is the cookie, so there is nothing to create or to delete.
+        # The key is the cookie itself, so the store has nothing to create or to delete.
         def create(self):
             self.modified = True
 
@@ -312,7 +314,7 @@ def middleware(line: Line) -> type:
                 response.cookies.load(text)
                 lines = [morsel.OutputString() for morsel in response.cookies.values()]
                 if text not in lines:
-                    raise AssertionError(f"Set-Cookie differs from that of Python: {text}")
+                    raise AssertionError(f"Set-Cookie differs from what Python writes: {text}")
             return response
 
     return RemoteMiddleware

@@ -1,4 +1,4 @@
-"""The line to a peer: one JSON object per request and one per reply."""
+"""The connection to a peer: each request and each reply is a JSON object on one line."""
 
 import json
 import logging
@@ -30,6 +30,7 @@ ERRORS = {
     )
 }
 
+# The short names of Django's cache backends in the protocol.
 BACKENDS = {
     "django.core.cache.backends.redis.RedisCache": "redis",
     "django.core.cache.backends.memcached.PyMemcacheCache": "memcached",
@@ -67,11 +68,12 @@ class Line:
         )
         self.id = 0
         self.configured: dict | None = None
-        # Unused handles, to be dropped with the next request: a destructor may run at any time.
+        # The handles of session objects that Python has destroyed. They are dropped with the next
+        # request, because a destructor may run in the middle of one.
         self.dropped: list[int] = []
 
     def ask(self, op: str, **fields: object):
-        # Tests change settings at any time, and not always with a signal.
+        # Tests change settings at any time, and not always with a signal, so compare all of them.
         current = current_settings()
         if current != self.configured:
             self.exchange({"op": "configure", "settings": current})
@@ -86,7 +88,7 @@ class Line:
         self.process.stdin.flush()
         text = self.process.stdout.readline()
         if not text:
-            raise PeerError(f"the peer has ended ({self.process.wait()}) at {request['op']}")
+            raise PeerError(f"the peer ended with status {self.process.wait()} at {request['op']}")
         reply = json.loads(text)
         if reply.get("id") != self.id:
             raise PeerError(f"the peer answers request {reply.get('id')} instead of {self.id}")
@@ -121,6 +123,7 @@ def current_settings() -> dict:
 
 
 def cache(setting: dict) -> dict:
+    """Converts Django's setting of a cache to its form in the protocol."""
     backend = BACKENDS.get(setting["BACKEND"], setting["BACKEND"])
     location = setting.get("LOCATION", "")
     if backend == "memcached" and "//" not in location:
@@ -133,19 +136,20 @@ def cache(setting: dict) -> dict:
     }
 
 
-def cache_setting(peers: dict) -> dict:
-    """Inverts `cache`, for a peer that is Django."""
+def cache_setting(cache: dict) -> dict:
+    """Converts a cache in the protocol back to Django's setting, for a peer that is Django."""
     names = {short: backend for backend, short in BACKENDS.items()}
-    location = peers["location"]
+    location = cache["location"]
     return {
-        "BACKEND": names.get(peers["backend"], peers["backend"]),
-        "LOCATION": urlsplit(location).netloc if peers["backend"] == "memcached" else location,
-        "KEY_PREFIX": peers["key_prefix"],
-        "VERSION": peers["version"],
+        "BACKEND": names.get(cache["backend"], cache["backend"]),
+        "LOCATION": urlsplit(location).netloc if cache["backend"] == "memcached" else location,
+        "KEY_PREFIX": cache["key_prefix"],
+        "VERSION": cache["version"],
     }
 
 
 def tag(value: object) -> object:
+    """Returns the value in its JSON form: dates and durations become objects with one member."""
     if isinstance(value, datetime):
         return {"$datetime": value.isoformat()}
     if isinstance(value, timedelta):

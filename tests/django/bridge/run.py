@@ -2,7 +2,7 @@
 
 run.py                      the store is target/debug/django_bridge
 run.py --peer DJANGO        the store is Django's
-run.py --mode object        the session objects and the middleware are the peer's, too
+run.py --mode object        the peer also runs the session objects and the middleware
 """
 
 import argparse
@@ -47,7 +47,7 @@ OBJECT_CLASSES = [*CLASSES, "SessionMiddlewareTests"]
 LEFT_OUT = {
     "DatabaseSessionWithTimeZoneTests": "repeats tests with USE_TZ=True, which all tests here have",
     "CacheDBSessionWithTimeZoneTests": "repeats tests with USE_TZ=True, which all tests here have",
-    "CustomDatabaseSessionTests": "tests a Python class of a site",
+    "CustomDatabaseSessionTests": "tests a session class that a site writes in Python",
     "ClearSessionsCommandTests": "tests a Python command",
     "SessionBaseTests": "tests a Python base class",
 }
@@ -63,19 +63,19 @@ SKIPPED = {
 }
 SKIPPED_WHY = "needs a cache class in the Python process of the peer"
 
-# Cloakroom differs on purpose: these tests must fail, unless the peer is Django.
+# Tests in which Cloakroom differs on purpose. They must fail, unless the peer is Django.
 DIFFERENT = {
     "DatabaseSessionTests": ["test_clearsessions_command", "test_aclear_expired"],
     "FileSessionTests": ["test_clearsessions_command"],
     "FileSessionPathLibTests": ["test_clearsessions_command"],
 }
-DIFFERENT_WHY = "a session that has expired when it is saved is not stored, so none is swept"
+DIFFERENT_WHY = "a session that has already expired is not stored, so there is none to delete"
 
 NOTES = [
     "CacheSessionTests.test_non_default_cache: with a second Redis database instead of a cache in "
     "Python's memory",
     "CookieSessionTests.test_unpickling_exception and "
-    "CacheDBSessionTests.test_exists_searches_cache_first test Python's process, not the peer",
+    "CacheDBSessionTests.test_exists_searches_cache_first test this Python process, not the peer",
 ]
 
 
@@ -87,7 +87,7 @@ def configure(places: Places, database: str, cache: str) -> dict:
         "CACHE_KEY_PREFIX": places.name,
         "SECRET_KEY": "the secret of Django's own tests",
     }
-    # The settings of the peer that is driven over HTTP.
+    # The settings of the Django peer of drive.py.
     import settings as ours
 
     settings.configure(
@@ -114,7 +114,7 @@ def configure(places: Places, database: str, cache: str) -> dict:
 
 
 def without_transactions() -> None:
-    """Commits the rows, so that the peer sees them. A TestCase would not commit them."""
+    """Makes the tests commit their rows, so that the peer sees them. Django's TestCase does not."""
     from django.contrib.sessions.models import Session
 
     class TestCase(django.test.TransactionTestCase):
@@ -146,7 +146,7 @@ def load_tests(
     own = {name: module.SessionStore for name, module in modules.items()}
     for name, module in modules.items():
         module.SessionStore = make(line, name, own[name])
-    # Django itself reads and writes the rows.
+    # In the tests, the model still encodes and decodes its rows with Django's engine.
     Session.get_session_store_class = classmethod(lambda cls: own["db"])
     if mode == "object":
         import_module("django.contrib.sessions.middleware").SessionMiddleware = engines.middleware(
@@ -154,13 +154,13 @@ def load_tests(
         )
     without_transactions()
     tests = import_module("sessions_tests.tests")
-    every_class_is_named(tests, mode)
+    report_and_check_classes(tests, mode)
     for name, methods in different.items():
         for method in methods:
             print(f"different {name}.{method}: {DIFFERENT_WHY}")
             test = getattr(getattr(tests, name), method)
             if iscoroutinefunction(test):
-                # Django does the same, but would not copy the mark of an expected failure.
+                # Django would convert the test, too, but lose the mark of an expected failure.
                 test = async_to_sync(test)
             setattr(
                 getattr(tests, name),
@@ -184,7 +184,7 @@ def load_tests(
     return unittest.TestSuite(suites), line
 
 
-def every_class_is_named(tests: ModuleType, mode: str) -> None:
+def report_and_check_classes(tests: ModuleType, mode: str) -> None:
     left_out = LEFT_OUT if mode == "object" else LEFT_OUT | MIDDLEWARE_LEFT_OUT
     for name, why in left_out.items():
         print(f"left out  {name}: {why}")
@@ -244,7 +244,7 @@ def main() -> int:
         f"\nDjango's session tests, {arguments.mode} mode, {arguments.database}, {arguments.cache}:"
     )
     print(
-        f"{good} of {result.testsRun} hold, {expected} must "
+        f"{good} of {result.testsRun} pass, {expected} must pass "
         f"({len(result.skipped)} of them skipped, "
         f"{len(result.expectedFailures) - differ} expected to fail)"
         + (f"; {differ} differ on purpose" if differ else "")

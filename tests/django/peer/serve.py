@@ -9,7 +9,7 @@ from pathlib import Path
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--bind", required=True)
-    arguments.add_argument("--broken", help="misbehave in this way, see mutants.py")
+    arguments.add_argument("--broken", help="serve this faulty variant of mutants.py")
     arguments = arguments.parse_args()
 
     here = Path(__file__).resolve().parent

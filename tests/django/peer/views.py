@@ -1,4 +1,7 @@
-"""The endpoints: JSON over one session, and `/foreign` for values that only Python can store."""
+"""The endpoints read and change the session of a request, and answer with JSON.
+
+`/foreign` is for values that only Python can store.
+"""
 
 import json
 import time
@@ -153,7 +156,7 @@ def test_cookie(request: HttpRequest, body: dict):
     return {"worked": worked}
 
 
-# A pickled session can contain it; JSON cannot.
+# A value that a pickled session can contain, but JSON cannot.
 FOREIGN = {1: (datetime(2026, 1, 2, 3, 4, 5), Decimal("1.10"), b"bytes", {"a set"})}
 
 

@@ -64,13 +64,14 @@ use crate::auth::signing::{Secrets, equal};
 #[derive(Clone, Debug)]
 pub struct Auth {
     secrets: Secrets,
-    /// The accepted backends. A login writes the first of them.
+    /// The dotted names of the accepted authentication backends. A login writes the first of them
+    /// into the session.
     backends: Vec<String>,
 }
 
 impl Auth {
-    /// Creates an `Auth` for a site with this `SECRET_KEY` and Django's default backend,
-    /// `django.contrib.auth.backends.ModelBackend`.
+    /// Creates an `Auth` for a site with this `SECRET_KEY` and Django's default authentication
+    /// backend, `django.contrib.auth.backends.ModelBackend`.
     ///
     /// # Examples
     /// The hash that Django stores in `_auth_user_hash`:
@@ -94,7 +95,7 @@ impl Auth {
 
     /// Also accepts sessions that were started under this older key: one of `SECRET_KEY_FALLBACKS`.
     ///
-    /// New hashes are never made with this key.
+    /// Only the current `SECRET_KEY` makes new hashes.
     ///
     /// # Examples
     /// ```
@@ -123,8 +124,10 @@ impl Auth {
         self
     }
 
-    /// Sets the accepted backends: Django's `AUTHENTICATION_BACKENDS`.
+    /// Sets the accepted authentication backends: Django's `AUTHENTICATION_BACKENDS`, a list of
+    /// dotted class names.
     ///
+    /// A session contains the name of the backend that logged the user in.
     /// [`log_in`](Self::log_in) writes the first one. With an empty list, every visitor is
     /// anonymous.
     ///
@@ -150,8 +153,8 @@ impl Auth {
         self
     }
 
-    /// Returns the user that the session names, or `None` if the session names no user, or a
-    /// backend that is not accepted.
+    /// Returns the user that the session names, or `None` if the session names no user, or if its
+    /// [backend](Self::backends) is not accepted.
     ///
     /// Load the row of that user, then pass its password field to
     /// [`verify_or_flush`](Self::verify_or_flush). [`user`](Self::user) performs both steps.
@@ -183,8 +186,8 @@ impl Auth {
     /// A session that was started under a [fallback](Self::fallback) key gets a new session key,
     /// and a hash made with the current `SECRET_KEY`.
     ///
-    /// Check first that the user is active. Django leaves the session of an inactive user
-    /// unchanged.
+    /// Check first that the user is active, and do not call this method for an inactive user:
+    /// Django treats such a visitor as anonymous and leaves the session unchanged.
     ///
     /// # Errors
     /// [`Finished`](cloakroom::ErrorKind::Finished) if the request has ended, and those of
@@ -307,7 +310,7 @@ impl Auth {
         self.secrets.sign(SALT, password_field)
     }
 
-    /// Returns the backend that a login writes.
+    /// Returns the backend that a login writes into the session.
     pub(crate) fn backend(&self) -> &str {
         self.backends.first().map_or(MODEL_BACKEND, String::as_str)
     }
@@ -317,7 +320,7 @@ impl Auth {
     }
 }
 
-/// Whether a session still matches the row of its user; see [`Auth::verify_or_flush`].
+/// The result of [`Auth::verify_or_flush`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
 pub enum LoginStatus {

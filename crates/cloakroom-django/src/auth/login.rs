@@ -18,14 +18,15 @@ impl Auth {
     /// login, the items are removed. The key is new in all cases; Django keeps it if the same user
     /// logs in again.
     ///
-    /// Removing the items is a flush, as in Django: it also removes what this request has set
-    /// before the login, including the expiry. Set those after the login. [`Session::log_in`]
-    /// alone, in a format with owners, keeps them.
+    /// The items are removed by a flush, as in Django. The flush also removes the items and the
+    /// expiry that this request set before the login, so set them after the login. In a format that
+    /// stores owners, [`Session::log_in`], called directly, would keep them.
+    ///
+    /// The user's id becomes the owner of the session. If the store supports owners, you can then
+    /// list and revoke the user's sessions.
     ///
     /// A CSRF secret in the session is replaced. A CSRF secret in a cookie is not: replace it
-    /// yourself, see [`csrf`](crate::auth::csrf). Also write `last_login` to the user's row. The
-    /// user's id becomes the owner of the session, so that stores that support owners can list and
-    /// end the user's sessions.
+    /// yourself, see [`csrf`](crate::auth::csrf). Also write `last_login` to the user's row.
     ///
     /// # Errors
     /// Those of [`Session::log_in`].
@@ -106,7 +107,7 @@ impl Auth {
     /// key.
     ///
     /// `password_field` is the new hash. All other sessions of the user end when they are next
-    /// used, because they contain a hash of the old field.
+    /// used, because they contain a hash of the old password field.
     ///
     /// # Errors
     /// Those of [`Session::cycle_key`].

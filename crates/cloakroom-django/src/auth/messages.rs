@@ -1,10 +1,11 @@
 //! One-time messages such as "The book was saved.", stored in the session like those of
 //! `django.contrib.messages`.
 //!
-//! By default, Django writes messages into a separate cookie first, which this module does not
-//! read. Set `MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"`, so that
-//! both programs see all messages. Without this setting, Django still shows the messages that are
-//! added here.
+//! By default, Django stores messages in a separate cookie, and in the session only those that do
+//! not fit. This module does not read that cookie. Set
+//! `MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"`, so that both
+//! programs read all messages. Without this setting, Django still shows the messages that are added
+//! here.
 //!
 //! # Examples
 //! ```
@@ -98,7 +99,8 @@ pub struct Message {
     pub text: String,
     /// Whether the text is trusted HTML. Escape any other text when you show it.
     pub safe: bool,
-    /// CSS classes in addition to [`Level::tag`]. By default, Django writes an empty text.
+    /// CSS classes in addition to [`Level::tag`]. If there are none, Django writes an empty text.
+    /// `None` leaves the field out.
     pub extra_tags: Option<String>,
 }
 
@@ -287,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn unreadable_messages_are_dropped() {
+    fn unreadable_messages_are_skipped() {
         for stored in [
             Value::Null,
             Value::from(7),

@@ -36,10 +36,10 @@
 //!
 //! * **Each program reads what the other wrote**: the items of the session, the hashes, the tokens
 //!   and the cookies. The tests compare all of these with the output of a real Django 5.2.
-//! * **Forged input names no user.** No text in a session, a cookie, a form or a password field
-//!   causes a panic or an error page.
-//! * **Secrets are compared in constant time.** A login takes as long for an unknown user as for a
-//!   known user, if you call [`Passwords::spend_time`] for the unknown user.
+//! * **Malformed input logs no user in.** Text in a session, a cookie, a form or a password field
+//!   never causes a panic or an error page.
+//! * **Secrets are compared in constant time.** A login of an unknown user takes as long as a login
+//!   of a known user, if you call [`Passwords::spend_time`] for the unknown user.
 //!
 //! # Where things are
 //!

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The user's primary key.
 pub(crate) const USER_ID: Item<UserId> = Item::new("_auth_user_id");
 
-/// The dotted name of the class that logged the user in.
+/// The dotted name of the authentication backend: the Django class that logged the user in.
 pub(crate) const BACKEND: Item<String> = Item::new("_auth_user_backend");
 
 /// The hash that ties the session to the password field of its user.
@@ -49,7 +49,8 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Returns what the session claims, or `None` if it lacks the id or the backend.
+    /// Returns the user that the session names, or `None` if the id or the backend is missing or
+    /// unreadable.
     pub(crate) fn of(session: &Session) -> Option<Self> {
         Some(Self {
             id: read(session, USER_ID)?.into(),
@@ -79,7 +80,8 @@ impl Claim {
         &self.id
     }
 
-    /// Returns the dotted name of the class that logged the user in.
+    /// Returns the dotted name of the authentication backend, the Django class that logged the user
+    /// in.
     ///
     /// # Examples
     /// ```

@@ -28,13 +28,13 @@ impl Secrets {
 
     /// Returns the HMAC of `message` with the current key, in lower-case hexadecimal digits.
     pub(crate) fn sign(&self, salt: &str, message: &str) -> String {
-        hex(salt, &self.current, message)
+        hmac_hex(salt, &self.current, message)
     }
 
-    /// Returns the HMAC of `message` with each fallback key, in their order.
+    /// Returns the HMAC of `message` with each fallback key, in the order of the keys.
     pub(crate) fn fallbacks(&self, salt: &str, message: &str) -> impl Iterator<Item = String> {
         let fallbacks = self.fallbacks.iter();
-        fallbacks.map(move |secret| hex(salt, secret, message))
+        fallbacks.map(move |secret| hmac_hex(salt, secret, message))
     }
 }
 
@@ -44,7 +44,7 @@ impl fmt::Debug for Secrets {
     }
 }
 
-fn hex(salt: &str, secret: &[u8], message: &str) -> String {
+fn hmac_hex(salt: &str, secret: &[u8], message: &str) -> String {
     HEXLOWER.encode(&salted_hmac(salt, secret, message.as_bytes()))
 }
 

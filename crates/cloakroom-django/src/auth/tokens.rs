@@ -12,8 +12,8 @@ use crate::auth::signing::{Secrets, equal};
 /// invalid when the user's password, mail address or last login changes, so it works only once.
 ///
 /// Times are in UTC, as on a Django site with `TIME_ZONE = "UTC"`. A Django site in another time
-/// zone writes its local time into tokens. A token that one program made then expires too early or
-/// too late in the other, by the difference between the time zones.
+/// zone writes its local time into tokens. A token by one program then expires too early or too
+/// late in the other program, by the difference between the time zones.
 ///
 /// # Examples
 /// ```
@@ -128,7 +128,7 @@ impl ResetTokens {
     /// assert_eq!(token.len(), 39);
     /// ```
     pub fn make(&self, user: &Subject<'_>, now: SystemTime) -> String {
-        let time = seconds(now);
+        let time = secs_since_2001(now);
         token(time, &self.secrets.sign(SALT, &user.message(time)))
     }
 
@@ -166,7 +166,7 @@ impl ResetTokens {
                 .secrets
                 .fallbacks(SALT, &message)
                 .any(|signature| equal(candidate, &token(time, &signature)));
-        is_signed && seconds(now).saturating_sub(time) <= self.timeout.as_secs()
+        is_signed && secs_since_2001(now).saturating_sub(time) <= self.timeout.as_secs()
     }
 }
 
@@ -185,6 +185,7 @@ pub struct Subject<'a> {
 }
 
 impl Subject<'_> {
+    /// Returns the text that is signed.
     fn message(&self, time: u64) -> String {
         let Self {
             id,
@@ -233,8 +234,8 @@ fn token(time: u64, signature: &str) -> String {
     format!("{}-{half}", base36(time))
 }
 
-/// Returns the seconds since the start of 2001.
-fn seconds(now: SystemTime) -> u64 {
+/// Returns the seconds since the start of 2001, from which Django counts.
+fn secs_since_2001(now: SystemTime) -> u64 {
     let since = now.duration_since(UNIX_EPOCH + EPOCH);
     since.unwrap_or_default().as_secs()
 }
@@ -245,7 +246,7 @@ fn base36(mut number: u64) -> String {
         let digit = char::from_digit((number % 36) as u32, 36);
         digits.push(digit.expect("a remainder is a digit"));
         number /= 36;
-        // A `u64` has at most thirteen digits.
+        // The loop ends after at most thirteen digits, those of the largest `u64`.
         if number == 0 {
             return digits.into_iter().rev().collect();
         }
@@ -256,10 +257,10 @@ fn of_base36(text: &str) -> Option<u64> {
     u64::from_str_radix(text, 36).ok()
 }
 
-/// The start of 2001 in UTC, counted from 1970.
+/// The time from 1970 to the start of 2001 in UTC.
 const EPOCH: Duration = Duration::from_secs(978_307_200);
 
-/// Three days.
+/// Django's default for `PASSWORD_RESET_TIMEOUT`: three days.
 const TIMEOUT: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// The length of `YYYY-MM-DD HH:MM:SS`.

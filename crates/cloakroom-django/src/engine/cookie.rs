@@ -17,6 +17,7 @@ pub(super) fn store_key(key: &SessionKey) -> StoreKey {
     StoreKey::new(key.reveal().as_bytes())
 }
 
+/// Returns the text of a cookie value, without the quotes and escapes that Django adds.
 pub(super) fn unquoted(value: &[u8]) -> Option<Cow<'_, str>> {
     let text = String::from_utf8_lossy(value);
     Some(match text.starts_with('"') {
@@ -25,6 +26,8 @@ pub(super) fn unquoted(value: &[u8]) -> Option<Cow<'_, str>> {
     })
 }
 
+/// Returns the `Set-Cookie` header that sets or removes the session cookie, as Django writes it.
+/// `removal_as_set` is [`Settings::removal_as_set`](super::Settings::removal_as_set).
 pub(super) fn spell(set: &SetCookie<'_>, removal_as_set: bool) -> HeaderValue {
     let name = set.cookie.name();
     let cookie = set.cookie.attributes();

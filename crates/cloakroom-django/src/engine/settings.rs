@@ -78,7 +78,7 @@ impl Settings {
         if secret_key.is_empty() {
             return Err(Error::new(
                 ErrorKind::Config,
-                "configuring Django's sessions: the `SECRET_KEY` is empty; give the site's",
+                "configuring Django's sessions: the `SECRET_KEY` is empty; pass the site's",
             ));
         }
         Ok(Self {
@@ -326,8 +326,8 @@ impl Settings {
         self
     }
 
-    /// Sets whether the header that removes the cookie repeats all attributes with which it was
-    /// set.
+    /// Sets whether the header that removes the cookie repeats all attributes of the header that
+    /// set it.
     ///
     /// The default is `false`, as in Django: the header leaves out `HttpOnly`, and also `Secure`
     /// where browsers accept the removal without it. Browsers remove the cookie either way. Turn
@@ -536,7 +536,8 @@ impl Settings {
     /// Returns the engine `signed_cookies`: the cookie carries the whole session, signed but
     /// readable by the visitor.
     ///
-    /// This engine can neither compare nor revoke sessions; see [`CookieBackend`]. A session that
+    /// A save cannot notice that another request saved first, and sessions cannot be revoked; see
+    /// [`CookieBackend`]. A session that
     /// does not fit into a cookie is an error here. Django sends such a cookie, and the browser
     /// rejects it.
     ///
@@ -554,10 +555,10 @@ impl Settings {
 
     /// Returns a builder of the site's sessions, stored in one of the engines above.
     ///
-    /// The builder has these settings. The background sweep is off, because Django's
-    /// `clearsessions` may be running. Django's sessions have no owners and no
-    /// [`max_lifetime`](SessionsBuilder::max_lifetime); `build` returns an error if `max_lifetime`
-    /// is set.
+    /// The builder has these settings. The background sweep, which deletes expired sessions, is
+    /// off, because Django's `clearsessions` may be running. Django's sessions have no owners and
+    /// no [`max_lifetime`](SessionsBuilder::max_lifetime); `build` returns an error if
+    /// `max_lifetime` is set.
     ///
     /// # Examples
     /// A service that caches the rows in its own memory:

@@ -30,7 +30,7 @@ pub struct SignedFormat {
     pub(super) removal_as_set: bool,
 }
 
-/// The place where the text is stored. It determines how the end of a session is computed.
+/// The place where the signed text is stored. It determines how the end of a session is computed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Medium {
     /// In a row, which also contains the date of expiry.
@@ -44,8 +44,8 @@ pub(super) enum Medium {
 impl SignedFormat {
     /// Returns when a session stored in a file ends.
     ///
-    /// Django does not count an expiry in seconds from any point in time: a negative number means
-    /// that the session has ended, and a positive number means that it never ends.
+    /// If `_session_expiry` is a number of seconds, Django ignores when the file was written: with
+    /// a negative number the session has ended, and with a positive number it never ends.
     fn file_expires(&self, bytes: &Bytes, items: &Items, changed: SystemTime) -> SystemTime {
         if bytes.is_empty() {
             // Another process has just created the file and is about to write it.
@@ -57,7 +57,7 @@ impl SignedFormat {
             Ok(ExpiryItem::At(at)) => at,
             Ok(_) | Err(_) => after(changed, self.cookie_age),
         };
-        // Django counts the rest in whole seconds and ends the session when it reaches zero.
+        // Django rounds the remaining time down to whole seconds. At zero, the session has ended.
         let ends = millis(ends).saturating_sub(LAST_SECOND_MILLIS);
         from_millis(ends)
     }
@@ -68,8 +68,8 @@ impl SignedFormat {
         let timestamp = bytes.rsplit(|&byte| byte == b':').nth(1);
         let secs = timestamp.and_then(parse_base62);
         let signed = secs.map_or(0, |secs| secs.saturating_mul(1_000));
-        let lasts = self.cookie_age.saturating_add(ONE_MILLI);
-        (from_millis(signed), after(from_millis(signed), lasts))
+        let lifetime = self.cookie_age.saturating_add(ONE_MILLI);
+        (from_millis(signed), after(from_millis(signed), lifetime))
     }
 }
 
@@ -135,11 +135,12 @@ impl Format for SignedFormat {
     fn complete(&self, bytes: &Bytes, data: &SessionData, meta: &mut Meta) {
         match self.medium {
             Medium::Row => {
-                let lasts = match self.expiry(data) {
+                // A row contains no time of its last change. Compute it from the date of expiry.
+                let lifetime = match self.expiry(data) {
                     Expiry::Idle(age) => age,
                     _ => self.cookie_age,
                 };
-                let touched = meta.expires.checked_sub(lasts);
+                let touched = meta.expires.checked_sub(lifetime);
                 meta.touched = from_millis(millis(touched.unwrap_or(UNIX_EPOCH)));
             }
             Medium::File => {
@@ -176,6 +177,7 @@ pub(super) fn expiry(data: &SessionData) -> Expiry {
     ExpiryItem::of(&data.items).map_or(Expiry::Policy, ExpiryItem::expiry)
 }
 
+/// Writes the expiry to the item `_session_expiry`. Replaces an item that Django cannot read.
 pub(super) fn set_expiry(data: &mut SessionData, expiry: Expiry) -> Result<()> {
     if ExpiryItem::of(&data.items).is_err() {
         data.items.remove(expiry::NAME);
@@ -198,7 +200,7 @@ fn never() -> SystemTime {
     from_millis(i64::MAX)
 }
 
-/// A session with less than a whole second left has ended.
+/// In a file, a session with less than a whole second left has ended.
 const LAST_SECOND_MILLIS: i64 = 999;
 
 const ONE_MILLI: Duration = Duration::from_millis(1);

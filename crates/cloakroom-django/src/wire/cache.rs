@@ -71,7 +71,7 @@ pub fn memcached_exptime(meta: &Meta) -> i64 {
     match left {
         // To memcached, 0 means "forever".
         0 => MEMCACHED_GONE,
-        // memcached cannot read a lower number.
+        // memcached reads a signed number of 32 bits.
         ..0 => left.max(i64::from(i32::MIN)),
         1..=MAX_RELATIVE_SECS => left,
         _ => (millis(meta.touched).div_euclid(1_000) + left).min(LAST_SECOND),
@@ -111,9 +111,9 @@ mod tests {
     #[test]
     fn memcached_keeps_a_session_for_its_remaining_whole_seconds() {
         let now = 1_764_000_000;
-        let exptime = |left: i64| {
+        let exptime = |millis_left: i64| {
             let touched = now * 1_000 + 500;
-            memcached_exptime(&meta(touched, touched + left))
+            memcached_exptime(&meta(touched, touched + millis_left))
         };
 
         assert_eq!(exptime(10_000), 10);

@@ -49,8 +49,8 @@ pub(crate) const GONE: Lifetime = Lifetime {
     expires: SystemTime::UNIX_EPOCH,
 };
 
-/// Returns the header that stores a session key in the browser. Without a lifetime, the browser
-/// removes the cookie when it closes.
+/// Returns the `Set-Cookie` header that stores a session key in the browser. Without a lifetime,
+/// the browser removes the cookie when it closes.
 ///
 /// # Examples
 /// ```
@@ -70,7 +70,7 @@ pub fn set_cookie(
     format_cookie(name, &quote(value), lifetime, attributes)
 }
 
-/// Returns the header that removes the cookie from the browser.
+/// Returns the `Set-Cookie` header that removes the cookie from the browser.
 ///
 /// Django leaves out `HttpOnly`. It writes `Secure` only where browsers would ignore the header
 /// without it: for a name with the prefix `__Secure-` or `__Host-`, and with `SameSite=None`.
@@ -99,8 +99,8 @@ pub fn delete_cookie(name: &str, attributes: &Attributes<'_>) -> String {
     format_cookie(name, "\"\"", Some(GONE), &attributes)
 }
 
-/// Returns a value as the header contains it: unchanged, or in quotes and escaped if it has special
-/// characters.
+/// Returns a value in the form for the header: unchanged, or in quotes and escaped if it has
+/// special characters.
 ///
 /// # Examples
 /// ```
@@ -217,7 +217,9 @@ fn is_legal(char: char) -> bool {
     char.is_ascii_alphanumeric() || LEGAL.contains(char)
 }
 
+/// The punctuation that needs no quotes.
 const LEGAL: &str = "!#$%&'*+-.^_`|~:";
+/// The characters that need quotes but no escape.
 const UNESCAPED: &str = " ()/<=>?@[]{}";
 
 #[cfg(test)]

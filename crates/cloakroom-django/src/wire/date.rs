@@ -33,8 +33,8 @@ pub fn iso(at: SystemTime) -> String {
 ///
 /// Returns `None` for text without an offset, which Django itself cannot use. Also returns `None`
 /// for the few forms that Python accepts but ISO 8601 does not define: offsets with more than 59
-/// minutes or seconds or with a fraction, a fraction of a minute, and week dates followed by a
-/// digit or a hyphen where the time starts.
+/// minutes or seconds or with a fraction, a fraction of a minute, and week dates that a digit or a
+/// hyphen separates from the time.
 ///
 /// # Examples
 /// ```
@@ -52,8 +52,8 @@ pub fn parse_iso(text: &str) -> Option<SystemTime> {
 /// Formats a time as in the column `expire_date` of SQLite and MySQL: `YYYY-MM-DD
 /// HH:MM:SS[.ffffff]` in UTC.
 ///
-/// SQLite compares the column as text. With a `T` between date and time, Django would still load
-/// sessions that have expired.
+/// SQLite compares the column as text, and `T` sorts after the space. With a `T` between date and
+/// time, Django would therefore still load sessions that have expired.
 ///
 /// # Examples
 /// ```
@@ -122,31 +122,31 @@ fn micros(at: SystemTime) -> i64 {
     micros.clamp(FIRST_MICRO, LAST_MICRO)
 }
 
-/// Returns the time that many microseconds after 1970, clamped to Python's years.
+/// Returns the time that is `micros` microseconds after 1970, clamped to Python's years.
 fn from_micros(micros: i64) -> SystemTime {
     let micros = micros.clamp(FIRST_MICRO, LAST_MICRO);
     let since = Duration::from_micros(micros.unsigned_abs());
     if micros < 0 {
-        // Some systems cannot represent such an early time. Any time in the past serves as well.
+        // Some systems cannot represent such an early time. 1970 will do: it is in the past, too.
         UNIX_EPOCH.checked_sub(since).unwrap_or(UNIX_EPOCH)
     } else {
         UNIX_EPOCH + since
     }
 }
 
-/// Returns the date and time in UTC. Counts from the epoch, because jiff's own instants end a day
-/// before the year 9999 does.
+/// Returns the date and time in UTC. Adds the time since 1970 to a civil date, because jiff's
+/// `Timestamp` ends a day before the year 9999 does.
 fn utc(at: SystemTime) -> DateTime {
     let since = SignedDuration::from_micros(micros(at));
     EPOCH
         .checked_add(since)
-        .expect("clamped to years that jiff has")
+        .expect("clamped to years that jiff can represent")
 }
 
-fn format(at: SystemTime, between: char) -> String {
+fn format(at: SystemTime, separator: char) -> String {
     let at = utc(at);
     let mut text = format!(
-        "{:04}-{:02}-{:02}{between}{:02}:{:02}:{:02}",
+        "{:04}-{:02}-{:02}{separator}{:02}:{:02}:{:02}",
         at.year(),
         at.month(),
         at.day(),
@@ -177,7 +177,7 @@ fn parse(text: &str) -> Option<(DateTime, Option<i32>)> {
     if rest.0.is_empty() {
         return Some((DateTime::from_parts(date, Time::midnight()), None));
     }
-    rest.any()?;
+    rest.skip_char()?;
     let (clock, zone) = match rest.0.find(['+', '-', 'Z']) {
         Some(at) => rest.0.split_at(at),
         None => (rest.0, ""),
@@ -195,7 +195,8 @@ fn parse(text: &str) -> Option<(DateTime, Option<i32>)> {
         Some((sign, rest)) => {
             let [hour, minute, second, micros] = clock_of(rest)?;
             let secs = hour * 3_600 + minute * 60 + second;
-            // Python also accepts offsets with a fraction. No program writes them.
+            // Python also accepts more than 59 minutes or seconds and fractions. No program writes
+            // them.
             if secs >= 86_400 || micros > 0 || minute > 59 || second > 59 {
                 return None;
             }
@@ -286,7 +287,7 @@ impl Parser<'_> {
         Some(())
     }
 
-    fn any(&mut self) -> Option<()> {
+    fn skip_char(&mut self) -> Option<()> {
         let mut chars = self.0.chars();
         chars.next()?;
         self.0 = chars.as_str();

@@ -109,11 +109,11 @@ impl ExpiryItem {
     }
 }
 
-/// Sets the item to `expiry`. An item that already means `expiry` is left as Django wrote it.
+/// Sets the item to `expiry`. An item with the same meaning is left as Django wrote it.
 ///
-/// Whole seconds are written as an integer, others as a float, and [`Expiry::Idle`] of zero as
-/// `-1`, because `0` means that the session ends when the browser closes. [`Expiry::Policy`]
-/// removes the item.
+/// A whole number of seconds is written as an integer, and any other number as a float.
+/// [`Expiry::Idle`] of zero is written as `-1`, because `0` means that the session ends when the
+/// browser closes. [`Expiry::Policy`] removes the item.
 ///
 /// # Errors
 /// [`BadValue`](ErrorKind::BadValue) if the stored item cannot be [read](ExpiryItem::of).

@@ -4,7 +4,7 @@ use cloakroom::{Result, SessionKey};
 
 use crate::random;
 
-/// Returns a new key: 32 characters, drawn uniformly by the operating system.
+/// Returns a new key: 32 characters, drawn with random numbers of the operating system.
 ///
 /// # Errors
 /// [`Random`](cloakroom::ErrorKind::Random) if the operating system returns no random numbers.

@@ -26,7 +26,8 @@ use subtle::ConstantTimeEq;
 /// with its own session store class has another salt.
 pub const SERVER_SALT: &str = "django.contrib.sessions.SessionStore";
 
-/// The salt of the engine `signed_cookies`. It does not depend on the class.
+/// The salt of the engine `signed_cookies`. It is the same for a site with its own session store
+/// class.
 pub const COOKIE_SALT: &str = "django.contrib.sessions.backends.signed_cookies";
 
 /// The largest size in bytes of a decompressed payload. A larger payload is
@@ -330,8 +331,9 @@ pub fn parse_base62(text: &[u8]) -> Option<i64> {
 
 /// Compresses the text with zlib, or returns `None` if that saves fewer than two bytes.
 fn pack(json: &[u8]) -> Option<Vec<u8>> {
-    // zlib chooses the shorter of two codes for each block. miniz_oxide always uses the one that is
-    // shorter for long blocks, so short texts are compressed with both codes.
+    // For each block, zlib chooses the shorter of two Huffman codes: a fixed one, or one that is
+    // made for the block. By default, miniz_oxide uses the second one, which is longer for short
+    // texts. So a short text is compressed with both, and the shorter result is used.
     let short = (json.len() < MAX_SHORT).then(|| pack_as(json, CompressionStrategy::Fixed));
     let long = pack_as(json, CompressionStrategy::Default);
     [short.flatten(), long]
@@ -364,6 +366,7 @@ fn signature(key: &[u8; 32], signed: &[u8]) -> String {
     BASE64URL_NOPAD.encode(&hmac(key, signed))
 }
 
+/// Splits a text at its last colon.
 fn split_last(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = text.iter().rposition(|&byte| byte == b':')?;
     Some((&text[..at], &text[at + 1..]))
@@ -374,10 +377,10 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 /// zlib's default, which Django uses.
 const COMPRESSION_LEVEL: i32 = 6;
 
-/// Any positive number of window bits adds the zlib header.
+/// The number of window bits. miniz_oxide writes the zlib header if it is positive.
 const WITH_ZLIB_HEADER: i32 = 1;
 
-/// The codes for short blocks never give a shorter result for texts of this length or more.
+/// The length in bytes from which the fixed Huffman code never results in a shorter text.
 const MAX_SHORT: usize = 1_024;
 
 #[cfg(test)]

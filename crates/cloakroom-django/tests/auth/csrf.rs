@@ -3,7 +3,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use cloakroom_django::auth::csrf::{Csrf, FIELD, HEADER, Incoming, Refusal, Secret};
 use http::{HeaderMap, HeaderName, Method};
 
-const OWN: &str = "library.example";
+const HOST: &str = "library.example";
 
 #[test]
 fn safe_methods_need_no_token() {
@@ -23,7 +23,7 @@ fn safe_methods_need_no_token() {
 }
 
 #[test]
-fn an_origin_is_the_sites_own_or_trusted() {
+fn an_origin_must_be_the_sites_own_or_trusted() {
     let csrf = Csrf::new()
         .trusted_origin("https://partner.example")
         .unwrap()
@@ -57,6 +57,7 @@ fn an_origin_is_the_sites_own_or_trusted() {
             },
             None,
         );
+        // An accepted origin leads to the next check, which finds no secret.
         let expected = match is_accepted {
             true => Refusal::NoSecret,
             false => Refusal::BadOrigin,
@@ -82,6 +83,7 @@ fn over_https_without_an_origin_the_referer_decides() {
     let csrf = Csrf::new()
         .trusted_origin("https://*.shop.example")
         .unwrap();
+    // An accepted referer leads to the next check, which finds no secret.
     for (referer, refusal) in [
         (None, Refusal::NoReferer),
         (Some(""), Refusal::MalformedReferer),
@@ -113,15 +115,15 @@ fn over_https_without_an_origin_the_referer_decides() {
             Some(referer) => headers(&[("referer", referer)]),
             None => HeaderMap::new(),
         };
-        let by_https = Incoming {
+        let over_https = Incoming {
             https: true,
             ..request(&Method::POST, &headers)
         };
-        assert_eq!(csrf.check(&by_https, None), Err(refusal), "{referer:?}");
+        assert_eq!(csrf.check(&over_https, None), Err(refusal), "{referer:?}");
         assert_eq!(
             csrf.check(&request(&Method::POST, &headers), None),
             Err(Refusal::NoSecret),
-            "by http the referer is not checked",
+            "over http the referer is not checked",
         );
     }
 }
@@ -280,7 +282,7 @@ fn request<'a>(method: &'a Method, headers: &'a HeaderMap) -> Incoming<'a> {
         method,
         headers,
         https: false,
-        host: OWN,
+        host: HOST,
         form_token: None,
     }
 }

@@ -19,7 +19,7 @@ async fn a_second_login_of_the_same_user_keeps_the_items_under_a_new_key() {
     assert_ne!(session.key().unwrap().reveal(), before.reveal());
     assert!(open(&sessions, &before).await.is_none());
     assert_eq!(session.get("cart").unwrap(), Some([1, 2]));
-    assert_eq!(visitor(&auth, &session).await, Some(7));
+    assert_eq!(current_user_id(&auth, &session).await, Some(7));
 }
 
 #[tokio::test]
@@ -49,11 +49,11 @@ async fn a_login_of_another_user_removes_the_items() {
 
     assert!(!session.contains("cart"));
     assert!(open(&sessions, &before).await.is_none());
-    assert_eq!(visitor(&auth, &session).await, Some(7));
+    assert_eq!(current_user_id(&auth, &session).await, Some(7));
 }
 
 #[tokio::test]
-async fn a_login_of_another_user_flushes_what_the_request_set_before_it() {
+async fn a_login_of_another_user_flushes_what_the_request_set_before_the_login() {
     let sessions = sessions();
     let auth = Auth::new("secret");
     let session = sessions.new_session();
@@ -119,11 +119,11 @@ async fn a_session_under_a_fallback_secret_is_kept_and_gets_a_new_hash() {
     let before = session.key().unwrap();
 
     let both = Auth::new("new").fallback("older").fallback("old");
-    assert_eq!(visitor(&both, &session).await, Some(7));
+    assert_eq!(current_user_id(&both, &session).await, Some(7));
     let session = next_request(&sessions, &session).await;
 
     assert_ne!(session.key().unwrap().reveal(), before.reveal());
-    assert_eq!(visitor(&Auth::new("new"), &session).await, Some(7));
+    assert_eq!(current_user_id(&Auth::new("new"), &session).await, Some(7));
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn an_integer_id_is_read_as_text() {
     session.set("_auth_user_id", 7).unwrap();
 
     assert_eq!(auth.claim(&session).unwrap().id(), "7");
-    assert_eq!(visitor(&auth, &session).await, Some(7));
+    assert_eq!(current_user_id(&auth, &session).await, Some(7));
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn a_visitor_with_an_unreadable_id_is_anonymous_and_keeps_the_session() {
         session.set("_auth_user_id", &id).unwrap();
         let session = next_request(&sessions, &session).await;
 
-        assert_eq!(visitor(&auth, &session).await, None, "{id}");
+        assert_eq!(current_user_id(&auth, &session).await, None, "{id}");
         assert!(!session.is_modified(), "{id}");
     }
 }
@@ -168,12 +168,12 @@ async fn a_hash_of_another_type_ends_the_session() {
     auth.log_in(&session, &User::ADA).unwrap();
     session.set("_auth_user_hash", 7).unwrap();
 
-    assert_eq!(visitor(&auth, &session).await, None);
+    assert_eq!(current_user_id(&auth, &session).await, None);
     assert!(session.is_empty());
 }
 
 #[tokio::test]
-async fn only_accepted_backends_count_and_the_first_is_written() {
+async fn only_accepted_backends_are_recognized_and_a_login_writes_the_first() {
     let session = sessions().new_session();
     let two =
         Auth::new("secret").backends(["my.Backend", "django.contrib.auth.backends.ModelBackend"]);
@@ -203,7 +203,7 @@ async fn a_failed_lookup_leaves_the_session_unchanged() {
     auth.log_in(&session, &User::ADA).unwrap();
     let session = next_request(&sessions, &session).await;
 
-    let down = cloakroom::Error::new(ErrorKind::Unavailable, "asking for a user");
+    let down = cloakroom::Error::new(ErrorKind::Unavailable, "loading a user");
     let user: Result<Option<User>> = auth.user(&session, async |_| Err(down)).await;
 
     assert_eq!(user.unwrap_err().kind(), ErrorKind::Unavailable);
@@ -222,10 +222,11 @@ fn the_future_of_a_lookup_is_send() {
     fn is_send(_: impl Send) {}
     let auth = Auth::new("secret");
     let session = sessions().new_session();
-    is_send(visitor(&auth, &session));
+    is_send(current_user_id(&auth, &session));
 }
 
-async fn visitor(auth: &Auth, session: &Session) -> Option<i64> {
+/// Returns the id of the user who is logged in.
+async fn current_user_id(auth: &Auth, session: &Session) -> Option<i64> {
     let user = auth
         .user(session, async |claim| {
             let id: Option<i64> = claim.id().parse().ok();

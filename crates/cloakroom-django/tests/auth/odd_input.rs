@@ -1,4 +1,4 @@
-//! Forged text: nothing panics and nothing is accepted.
+//! Random and forged text never causes a panic and is never accepted.
 
 use std::time::UNIX_EPOCH;
 
@@ -30,7 +30,7 @@ proptest! {
     }
 
     #[test]
-    fn only_letters_and_digits_are_a_token(
+    fn a_token_is_32_or_64_letters_and_digits(
         text in "\\PC{0,70}|[a-zA-Z0-9]{31,33}|[a-zA-Z0-9]{63,65}",
     ) {
         let is_alphanumeric = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -83,7 +83,7 @@ proptest! {
     }
 }
 
-/// Generates any text, or text that looks like a hash.
+/// Generates password fields: any text, or text that looks like a hash.
 fn field() -> impl Strategy<Value = String> {
     let name = "pbkdf2_sha256|pbkdf2_sha1|argon2|bcrypt_sha256|scrypt|!";
     let costs =
@@ -97,6 +97,7 @@ fn field() -> impl Strategy<Value = String> {
     ]
 }
 
+/// Generates values for the items of a login. Some of them look like stored messages.
 fn json() -> impl Strategy<Value = serde_json::Value> {
     prop_oneof![
         Just(serde_json::Value::Null),

@@ -227,7 +227,7 @@ fn an_invalid_field_matches_no_password() {
         format!("pbkdf2_sha256$1000$${hash}"),
         whole.to_uppercase(),
         whole.replacen("sha256", "sha512", 1),
-        // Costs that would exhaust the memory or take a week.
+        // Costs that would exhaust the memory or take days.
         "argon2$argon2id$v=19$m=4294967295,t=2,p=8$c2FsdHNhbHRzYWx0$aGFzaGhhc2g".to_owned(),
         "argon2$argon2id$v=19$m=8,t=4294967295,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2g".to_owned(),
         "bcrypt_sha256$$2b$31$abcdefghijklmnopqrstuupf0RNFrwMVFQpVJ8Ec/lKp8FVyyV3Lu".to_owned(),
@@ -252,6 +252,7 @@ fn a_long_password_counts_in_full() {
     }
 }
 
+/// Uses few iterations, so that the tests are fast.
 fn quick() -> Passwords {
     Passwords::new().iterations(1_000)
 }

@@ -36,13 +36,12 @@ impl Account for User {
     }
 }
 
-/// Returns a site with sessions in memory.
+/// Returns sessions that are stored in memory.
 pub(crate) fn sessions() -> Sessions {
     Sessions::new(MemoryStore::new())
 }
 
-/// Ends the request of `session` and starts the next request with the key that the browser then
-/// has.
+/// Saves the session and opens it again with its current key, as the browser's next request does.
 pub(crate) async fn next_request(sessions: &Sessions, session: &Session) -> Session {
     session.save().await.unwrap();
     open(sessions, &session.key().unwrap()).await.unwrap()

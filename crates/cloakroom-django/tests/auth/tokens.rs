@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cloakroom_django::auth::tokens::{ResetTokens, Subject, id_of, uid};
 
-/// The time in seconds since 1970, the user, and the tokens with [`SECRET`] and with the secret
-/// `old`.
-const MADE: &[(u64, Subject<'_>, &str, &str)] = &[
+/// The time in seconds since 1970, the user, and the tokens made with [`SECRET`] and with the
+/// secret `old`.
+const TOKENS: &[(u64, Subject<'_>, &str, &str)] = &[
     (
         1_768_728_600,
         ADA,
@@ -48,7 +48,7 @@ const SECRET: &str = "cloakroom-public-secret-key-0123456789";
 
 #[test]
 fn tokens_are_made_as_in_django() {
-    for (time, user, token, of_old_secret) in MADE {
+    for (time, user, token, of_old_secret) in TOKENS {
         assert_eq!(ResetTokens::new(SECRET).make(user, at(*time)), *token);
         assert_eq!(
             ResetTokens::new("old").make(user, at(*time)),
@@ -62,20 +62,20 @@ fn tokens_are_made_as_in_django() {
 #[test]
 fn a_token_is_valid_for_exactly_three_days() {
     let tokens = ResetTokens::new(SECRET);
-    for (time, user, token, _) in MADE {
+    for (time, user, token, _) in TOKENS {
         for (later, is_valid) in [(0, true), (259_200, true), (259_201, false)] {
             assert_eq!(tokens.check(token, user, at(time + later)), is_valid);
         }
     }
     let short = tokens.timeout(Duration::from_secs(60));
-    let (time, user, token, _) = MADE[0];
+    let (time, user, token, _) = TOKENS[0];
     assert!(!short.check(token, &user, at(time + 61)));
 }
 
 #[test]
 fn a_token_is_invalid_once_its_user_has_changed() {
     let tokens = ResetTokens::new(SECRET);
-    let (time, _, token, _) = MADE[0];
+    let (time, _, token, _) = TOKENS[0];
     assert!(tokens.check(token, &ADA, at(time)));
     for other in [
         Subject { id: "8", ..ADA },
@@ -102,7 +102,7 @@ fn a_token_is_invalid_once_its_user_has_changed() {
 
 #[test]
 fn a_token_made_with_an_old_secret_is_valid_with_that_fallback() {
-    let (time, user, _, of_old_secret) = MADE[0];
+    let (time, user, _, of_old_secret) = TOKENS[0];
     let tokens = ResetTokens::new(SECRET);
     assert!(!tokens.check(of_old_secret, &user, at(time)));
     let tokens = tokens.fallback("older").fallback("old");
@@ -112,7 +112,7 @@ fn a_token_made_with_an_old_secret_is_valid_with_that_fallback() {
 #[test]
 fn a_changed_token_is_invalid() {
     let tokens = ResetTokens::new(SECRET);
-    let (time, user, token, _) = MADE[0];
+    let (time, user, token, _) = TOKENS[0];
     for changed in [
         token.to_uppercase(),
         format!("0{token}"),

@@ -54,7 +54,7 @@ fn logins_logouts_and_new_passwords_change_a_session_as_in_django() {
     });
 }
 
-/// The vectors have the CSRF secret in a cookie. A secret in the session must be renewed in the
+/// In the vectors, the CSRF secret is in a cookie. A secret in the session must be renewed in the
 /// same cases.
 #[test]
 fn the_csrf_secret_in_a_session_is_renewed_as_in_django() {
@@ -75,6 +75,7 @@ fn the_csrf_secret_in_a_session_is_renewed_as_in_django() {
     });
 }
 
+/// Performs the operation of a case.
 fn act(case: &Value, session: &Session) {
     let auth = Auth::new(text(&case["secret"]));
     let user = User::of(&case["user"]);
@@ -94,7 +95,7 @@ struct Before {
 }
 
 impl Before {
-    /// Stores a session with these items and opens it as its next request does. Stores nothing if
+    /// Stores a session with these items and opens it as the next request does. Stores nothing if
     /// the items are null.
     async fn stored(items: &Value) -> (Self, Session) {
         let sessions = Sessions::new(MemoryStore::new());
@@ -128,14 +129,14 @@ impl Before {
         let old = self.key.as_ref().map(SessionKey::reveal);
         let new = session.key();
         let new = new.as_ref().map(SessionKey::reveal);
-        let becomes = match new {
-            // Django draws the next key when it saves. The vectors were taken before that.
+        let key_state = match new {
+            // Django makes the next key when it saves. The vectors were recorded before that.
             _ if is_flushed => "none",
             None => "none",
             Some(_) if old == new => "kept",
             Some(_) => "new",
         };
-        assert_eq!(becomes, text(&expect["session_key"]));
+        assert_eq!(key_state, text(&expect["session_key"]));
         assert!(!is_flushed || old != new, "a flushed key was used again");
 
         let old_record_exists = match &self.key {

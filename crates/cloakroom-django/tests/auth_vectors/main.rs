@@ -1,7 +1,7 @@
-//! Compares the module `auth` with the answers of a real Django. Each file runs some sections of
-//! the vectors.
+//! Compares the module `auth` with the vectors: recorded answers of a real Django, grouped into
+//! sections. Each file runs some of the sections.
 //!
-//! `CLOAKROOM_DJANGO_VECTORS` names another file of vectors.
+//! The environment variable `CLOAKROOM_DJANGO_VECTORS` can name another file of vectors.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

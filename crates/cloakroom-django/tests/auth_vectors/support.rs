@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::vectors::cases;
 
-/// Runs `check` on every case of a section except the exempt ones, and reports those that failed.
+/// Runs `check` on every case of a section, except those in [`EXEMPTIONS`]. Panics with the ids of
+/// the cases that failed.
 pub(crate) fn each(section: &str, check: impl Fn(&Value)) {
     let cases = cases(section);
     assert!(!cases.is_empty(), "the section {section} has no cases");
@@ -19,7 +20,7 @@ pub(crate) fn each(section: &str, check: impl Fn(&Value)) {
     assert!(failed.is_empty(), "failed: {failed:?}");
 }
 
-/// Returns why this case intentionally differs from Django, or `None` if it must not.
+/// Returns why this case intentionally differs from Django, or `None` if it must not differ.
 fn exemption(case: &Value) -> Option<&'static str> {
     let name = case["name"].as_str()?;
     let entry = EXEMPTIONS.iter().find(|(exempt, _)| *exempt == name)?;

@@ -24,7 +24,8 @@ fn cache_keys_are_built_as_in_django() {
 fn redis_gets_the_same_entries_as_from_django() {
     each("redis", |case| {
         let row = row_of(case, None);
-        // A session that has ended is not stored. Django stores it, and Redis removes it at once.
+        // A session that has ended is not stored here. Django stores it, and Redis removes it at
+        // once.
         let ttl = row.as_ref().map(|row| row.redis_ttl).filter(|&ttl| ttl > 0);
         assert_eq!(ttl, case.find::<i64>("ttl"));
         let Some(django) = case.find::<String>("redis_key") else {
@@ -54,8 +55,8 @@ fn memcached_gets_the_same_entries_as_from_django() {
                 let ours = pickle::read(&row.data).unwrap();
                 assert_eq!(to_json(&ours), value);
             }
-            // A session that has ended is not stored. Django stores it, and memcached removes it at
-            // once.
+            // A session that has ended is not stored here. Django stores it, and memcached removes
+            // it at once.
             None => assert!(exptime < 0),
         }
     });
@@ -87,12 +88,12 @@ fn pickles_are_read_kept_or_refused_but_never_changed() {
                 Err(error) => assert_eq!(error.kind(), ErrorKind::Unsupported),
             },
             "reject" => assert_eq!(read.unwrap_err().kind(), ErrorKind::Unsupported),
-            other => panic!("a new kind of expectation: {other}"),
+            other => panic!("an unknown kind of expectation: {other}"),
         }
     });
 }
 
-/// Returns the cache entry of a case after the engine has saved its session.
+/// Returns the cache entry of a case after the engine has saved its session. `now` sets the clock.
 fn row_of(case: &Case, now: Option<SystemTime>) -> Option<Row> {
     let (clock, cache) = (HandClock::new(), Rows::cache());
     if let Some(now) = now {
@@ -106,7 +107,7 @@ fn row_of(case: &Case, now: Option<SystemTime>) -> Option<Row> {
     let sessions = settings.sessions(backend).clock(clock).build().unwrap();
     run(async {
         let session = sessions.new_session();
-        // An empty session is not created, but a stored one may become empty.
+        // An empty session is never created. Create one with an item, then remove the item.
         session.set_test_cookie().unwrap();
         session.save().await.unwrap();
         session.delete_test_cookie().unwrap();
@@ -118,6 +119,7 @@ fn row_of(case: &Case, now: Option<SystemTime>) -> Option<Row> {
     })
 }
 
+/// Returns the cache key of the session of a case.
 fn key(case: &Case) -> String {
     let mut options: BTreeMap<String, serde_json::Value> = case.get("cache_options");
     let prefix = options.remove("KEY_PREFIX");
@@ -125,7 +127,7 @@ fn key(case: &Case) -> String {
     let engine = match &case.get::<String>("engine")[..] {
         "cache" => CACHE,
         "cached_db" => CACHED_DB,
-        other => panic!("a new engine: {other}"),
+        other => panic!("an unknown engine: {other}"),
     };
     let prefix = prefix.as_ref().map_or("", |text| text.as_str().unwrap());
     let version = version.map_or(1, |number| number.as_u64().unwrap());

@@ -56,9 +56,10 @@ proptest! {
     }
 }
 
-/// Checks that the engine reads `value` from the cookie `name` of `header`: it finds the session
-/// with that key. A cookie is removed if its value is too short or no row has it. Without a cookie,
-/// there is nothing to remove.
+/// Checks that the engine reads `value` from the cookie `name` in `header`.
+///
+/// Without rows, the response removes the cookie if the header contains one. If `value` is the key
+/// of a row, the engine opens the session in that row.
 fn check(header: &[u8], name: &str, value: Option<&str>) {
     let (sessions, signed) = site(name, &[]);
     let header = HeaderValue::from_bytes(header).unwrap();
@@ -81,8 +82,9 @@ fn check(header: &[u8], name: &str, value: Option<&str>) {
     assert_eq!(session.key().unwrap().reveal(), key);
 }
 
-/// The store keys of Django are the keys themselves, so a session stays in its row when the cookie
-/// changes. The last cookie counts, as in Django, and a former name only if the new one is absent.
+/// In Django's formats, the session key is also the store key, so a session stays in its row when
+/// the settings of the cookie change. Of several cookies with one name, the last one counts, as in
+/// Django. A cookie with a former name counts only if there is none with the new name.
 #[test]
 fn a_former_cookie_opens_its_row_and_the_next_save_removes_it() {
     let (one, other) = ("a".repeat(32), "b".repeat(32));
@@ -119,7 +121,8 @@ fn a_former_cookie_opens_its_row_and_the_next_save_removes_it() {
             (format!("{name}={one}; sessionid=short"), &one),
         ] {
             if name == "sessionid" && sent.ends_with("short") {
-                continue; // The last one counts.
+                // Both cookies have the same name, so the last one counts, which is too short.
+                continue;
             }
             let headers = HeaderMap::from_iter([(COOKIE, sent.parse().unwrap())]);
             let handle = sessions.begin(&headers);
@@ -147,7 +150,7 @@ fn a_former_cookie_opens_its_row_and_the_next_save_removes_it() {
     }
 }
 
-/// Returns a site with these rows, and the text of a valid row.
+/// Returns a site with this cookie name and these rows, and the text of a valid row.
 fn site(name: &str, rows: &[(&str, &str)]) -> (Sessions, String) {
     let (clock, table) = (HandClock::new(), Rows::table());
     for (key, text) in rows {

@@ -48,9 +48,13 @@ fn expiry_means_the_same_as_in_django() {
         if let Some(text) = case.find::<String>("modification") {
             clock.set(parse_iso(&text).unwrap());
         }
+        // An object names the exception that Django raises.
         let raises = |field: &str| matches!(expect[field], Ordered::Object(_));
         if raises("expiry_age") || raises("expiry_date") {
-            assert!(ExpiryItem::of(&items).is_err(), "Django fails on it");
+            assert!(
+                ExpiryItem::of(&items).is_err(),
+                "Django cannot read the item"
+            );
             assert_eq!(session.expiry(), Expiry::Policy);
             return;
         }
@@ -58,8 +62,8 @@ fn expiry_means_the_same_as_in_django() {
             panic!("an age is a number")
         };
         let age = age.as_f64().unwrap();
-        // For an instant Django counts whole seconds, like the cookie here. An age is never
-        // negative.
+        // Compare whole seconds, because Django rounds the age down if the expiry is an instant.
+        // Here an age is never negative.
         let whole_secs = session.expiry_age().as_secs() as f64;
         assert_eq!(whole_secs, age.floor().max(0.0));
         let Ordered::Text(date) = &expect["expiry_date"] else {
@@ -103,7 +107,7 @@ fn a_cookie_lasts_for_the_whole_seconds_until_an_instant() {
 }
 
 #[test]
-fn every_expiry_has_a_date() {
+fn every_number_of_seconds_gives_a_valid_date() {
     let clock = HandClock::new();
     let settings = Settings::new("a secret").unwrap();
     let sessions = settings.sessions(settings.db(Rows::table()));
@@ -168,8 +172,8 @@ fn a_row_in_sqlite_expires_when_it_expires_in_django() {
     });
 }
 
-/// Sets the expiry as Django's `set_expiry` does. A negative time and an offset, which Cloakroom's
-/// `set_expiry` cannot express, are stored as Django would store them.
+/// Sets the expiry as Django's `set_expiry` does. Cloakroom's `set_expiry` takes neither a negative
+/// number nor a date with an offset from UTC. They are stored in the item as Django stores them.
 fn set_expiry(session: &Session, value: Option<Ordered>, now: SystemTime) {
     let expiry = match value {
         None => Expiry::Policy,
@@ -194,9 +198,9 @@ fn set_expiry(session: &Session, value: Option<Ordered>, now: SystemTime) {
                 session.set(NAME, iso).unwrap();
                 return;
             }
-            (tag, _) => panic!("a new kind of expiry: {tag}"),
+            (tag, _) => panic!("an unknown kind of expiry: {tag}"),
         },
-        Some(other) => panic!("a new kind of expiry: {other:?}"),
+        Some(other) => panic!("an unknown kind of expiry: {other:?}"),
     };
     session.set_expiry(expiry).unwrap();
 }
@@ -218,7 +222,7 @@ fn items(session: &Session) -> Items {
 
 const KEY: &str = "abcdefghijklmnopqrstuvwxyz012345";
 
-/// The columns of Django's migrations.
+/// The table that Django's migrations create.
 const TABLE: &str = "CREATE TABLE django_session (
     session_key varchar(40) NOT NULL PRIMARY KEY,
     session_data text NOT NULL,

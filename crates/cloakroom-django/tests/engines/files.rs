@@ -1,4 +1,4 @@
-//! The engine `file`: the contents of the folder and its permissions.
+//! The engine `file`: the files in the folder and their permissions.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -46,7 +46,7 @@ async fn a_session_is_one_file_that_only_its_owner_may_read() {
     assert_eq!(folder.names(), [format!("sessionid{}", guest.key())]);
     for file in fs::read_dir(folder.path()).unwrap() {
         let mode = file.unwrap().metadata().unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "the lock file, too");
+        assert_eq!(mode & 0o777, 0o600, "this also holds for the lock file");
     }
 
     guest.visit(Session::flush).await.unwrap();
@@ -171,7 +171,7 @@ async fn a_sweep_deletes_only_expired_files() {
     assert_eq!(
         lasting.reads("n").await,
         Some(1),
-        "an expiry in seconds never ends a file, as in Django"
+        "a session whose expiry is a number of seconds never ends, as in Django"
     );
     assert_eq!(folder.names().len(), 4);
     assert!(folder.path().join("other").exists());
@@ -184,6 +184,7 @@ async fn an_empty_or_garbled_file_is_read_as_an_empty_session() {
     fs::write(folder.path().join("sessionidgarbledfile"), b"\xff\xfe:a:b").unwrap();
     for key in ["placeholder", "garbledfile"] {
         let mut guest = Visitor::with(&folder.sessions(), key);
+        // The file was written at the real time.
         folder.clock.set(std::time::SystemTime::now());
         assert_eq!(guest.reads("n").await, None);
         guest.visit(increment).await.unwrap();

@@ -18,7 +18,7 @@ mod promises;
 mod rows;
 mod signing;
 
-/// The sections whose cases run in this program.
+/// The sections of the vectors whose cases run in this program.
 const HERE: &[&str] = &[
     "base62",
     "cache_keys",
@@ -39,7 +39,7 @@ const HERE: &[&str] = &[
     "sqlite_row",
 ];
 
-/// The sections about Django's logins. `../auth_vectors/` runs them.
+/// The sections about Django's logins. The tests in `../auth_vectors/` run them.
 const ELSEWHERE: &[&str] = &[
     "auth_get_user",
     "auth_hash",

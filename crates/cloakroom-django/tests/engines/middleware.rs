@@ -16,11 +16,11 @@ use crate::rows::Rows;
 use crate::run;
 use crate::vectors::{Case, Ordered, each, items_of, to_json};
 
-/// The cases in which Django behaves differently, by name, with the reason.
-const OURS_IS_STRONGER: &[(&str, &str)] = &[
+/// The cases in which this crate intentionally differs from Django, by name, with the reason.
+const DIFFERENT: &[(&str, &str)] = &[
     (
         "last write wins (lost update)",
-        "an answered edit is a saved edit: the edit of the other request is kept, too",
+        "an answered edit is a saved edit: the edits of both requests are kept",
     ),
     (
         "signed: tampered cookie is replaced by a signed empty dict, not deleted",
@@ -36,8 +36,8 @@ const OURS_IS_STRONGER: &[(&str, &str)] = &[
 fn requests_are_answered_as_by_djangos_middleware() {
     each("middleware", |case| {
         let name: String = case.get("name");
-        let stronger = OURS_IS_STRONGER.iter().find(|(other, _)| *other == name);
-        if let Some((_, why)) = stronger {
+        let difference = DIFFERENT.iter().find(|(other, _)| *other == name);
+        if let Some((_, why)) = difference {
             println!("{name}: {why}");
             return;
         }
@@ -69,7 +69,7 @@ fn files_are_named_and_written_as_in_django() {
                 session.set(name, value.clone()).unwrap();
             }
             if items.is_empty() {
-                // An empty session is not created, but a stored one may become empty.
+                // An empty session is never created. Create one with an item, then remove the item.
                 session.set("gone", 1).unwrap();
                 session.save().await.unwrap();
                 session.discard("gone").unwrap();
@@ -285,33 +285,37 @@ impl Site {
             (expected, finished) => panic!("expected {expected:?}, got {finished:?}"),
         }
         let key = handle.opened().and_then(|session| session.key());
-        let names = self.names(&expect, key.as_ref(), &before);
-        let told: Vec<&str> = response
+        let insert_key = self.insert_key(&expect, key.as_ref(), &before);
+        let set_cookies: Vec<&str> = response
             .get_all(header::SET_COOKIE)
             .iter()
             .map(|line| line.to_str().unwrap())
             .collect();
-        let expected: Vec<String> = expect.set_cookie.iter().map(|line| names(line)).collect();
-        assert_eq!(told, expected);
+        let expected: Vec<String> = expect
+            .set_cookie
+            .iter()
+            .map(|line| insert_key(line))
+            .collect();
+        assert_eq!(set_cookies, expected);
         if self.engine != "signed_cookies" && !actions.is_empty() && expect.exception.is_none() {
             let key = key.as_ref().map(SessionKey::reveal);
-            let expected = expect.session_key.as_deref().map(&names);
+            let expected = expect.session_key.as_deref().map(&insert_key);
             assert_eq!(key, expected.as_deref());
         }
         if let Some(store) = &expect.store {
-            self.check_store(store, &names);
+            self.check_store(store, &insert_key);
         }
     }
 
     fn check_store(
         &self,
         store: &BTreeMap<String, ExpectedEntry>,
-        names: &impl Fn(&str) -> String,
+        insert_key: &impl Fn(&str) -> String,
     ) {
-        let expected: Vec<String> = store.keys().map(|key| names(key)).collect();
+        let expected: Vec<String> = store.keys().map(|key| insert_key(key)).collect();
         assert_eq!(self.keys(), expected);
         for (key, expected) in store {
-            let (key, data) = (names(key), items_of(&expected.data));
+            let (key, data) = (insert_key(key), items_of(&expected.data));
             let found = match self.engine.as_str() {
                 "db" | "cached_db" => {
                     let row = self.table.get(&key).unwrap();
@@ -340,23 +344,24 @@ impl Site {
         }
     }
 
-    /// Returns a function that inserts the drawn key for `{NEW_KEY_1}`.
-    fn names(
+    /// Returns a function that replaces `{NEW_KEY_1}` in a text with the key that this request
+    /// made.
+    fn insert_key(
         &self,
         expect: &Expected,
         key: Option<&SessionKey>,
         before: &[String],
     ) -> impl Fn(&str) -> String + use<> {
-        let drawn = key.map(|key| key.reveal().to_owned());
+        let new_key = key.map(|key| key.reveal().to_owned());
         let is_new = |key: &String| !before.contains(key);
-        let drawn = drawn.filter(is_new);
+        let new_key = new_key.filter(is_new);
         if expect.session_key.as_deref() == Some("{NEW_KEY_1}") {
-            let drawn = drawn.as_deref().unwrap();
-            assert_eq!(drawn.len(), 32);
+            let new_key = new_key.as_deref().unwrap();
+            assert_eq!(new_key.len(), 32);
             let alphabet = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-            assert!(drawn.bytes().all(alphabet));
+            assert!(new_key.bytes().all(alphabet));
         }
-        move |text| match &drawn {
+        move |text| match &new_key {
             Some(key) => text.replace("{NEW_KEY_1}", key),
             None => text.to_owned(),
         }
@@ -426,7 +431,7 @@ impl Site {
             "set_test_cookie" => done(session.set_test_cookie()),
             "test_cookie_worked" => Ordered::Bool(session.test_cookie_worked()),
             "delete_test_cookie" => done(session.delete_test_cookie()),
-            // A handler changes its own copy of a value.
+            // A handler only has a copy of a value, so changing it does not change the session.
             "mutate_nested" => get(text(1)).map_or(Ordered::Null, |_| Ordered::Null),
             "other_delete" => {
                 let other = self.sessions.open(&SessionKey::new(text(1))).await.unwrap();

@@ -1,5 +1,5 @@
-//! Hostile cookies and damaged entries: nothing panics, no key is adopted, and nothing outside of
-//! the session is read or changed.
+//! Hostile cookies and damaged entries cause no panic. No key from a browser becomes the key of a
+//! new session, and nothing outside of the session is read or changed.
 
 use std::fs;
 
@@ -81,7 +81,7 @@ proptest! {
     }
 
     #[test]
-    fn a_row_without_a_signature_is_empty(data in stored()) {
+    fn a_row_without_a_valid_signature_is_read_as_empty(data in stored()) {
         let settings = settings();
         let store = AnyStore::new(MemoryStore::new());
         put(&store, &data);
@@ -129,7 +129,7 @@ fn stored() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         any::<Vec<u8>>(),
         "[.A-Za-z0-9_-]{0,60}:[0-9A-Za-z]{0,7}:[A-Za-z0-9_-]{43}".prop_map(String::into_bytes),
-        // The start of a dictionary, then anything.
+        // The start of a pickled dictionary, then anything.
         any::<Vec<u8>>().prop_map(|rest| [b"\x80\x05}\x94(".as_slice(), &rest, b"u."].concat()),
     ]
 }

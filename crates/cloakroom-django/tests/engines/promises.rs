@@ -1,5 +1,5 @@
-//! The promises also hold in Django's formats, in which the data is the version, the store contains
-//! the key, and Django writes to the same store.
+//! Cloakroom's promises also hold in Django's formats, where the version of an entry is its data,
+//! the store contains the session key itself, and Django writes to the same store.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ async fn no_parallel_increment_through_two_servers_is_lost_even_with_equal_texts
             settings().cached_db(cache.clone(), Rows::table()),
         ]
     };
-    // Both servers share one store. The clock stands still, so equal numbers give equal texts.
+    // Both servers share one store. The clock stands still, so equal items have equal signed texts.
     for backend in engines() {
         let (one, other) = (site(backend.clone(), &clock), site(backend, &clock));
         let mut guest = Visitor::of(&one);
@@ -49,7 +49,7 @@ async fn no_parallel_increment_through_two_servers_is_lost_even_with_equal_texts
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_of_parallel_requests_through_two_servers_takes_an_item() {
+async fn exactly_one_of_parallel_requests_through_two_servers_takes_an_item() {
     let clock = HandClock::new();
     for backend in [
         settings().db(Rows::table()),
@@ -62,7 +62,7 @@ async fn one_of_parallel_requests_through_two_servers_takes_an_item() {
         let mut requests = JoinSet::new();
         for sessions in [&one, &other] {
             for _ in 0..20 {
-                // All load before the first one saves.
+                // Every request loads the session before the first one saves.
                 let (handle, session) = guest.at(sessions).open().await;
                 requests.spawn(async move {
                     let taken = session.take::<u64>("n").await.unwrap();
@@ -144,7 +144,8 @@ async fn an_unchanged_text_does_not_prove_that_a_save_failed() {
     let mut writer = guest.clone();
     let writing = tokio::spawn(async move { writer.visit(increment).await });
     gate.reached(When::Before, Call::Load, 1).await;
-    // The save succeeds. Another request reverts it in the same second, so the text is the old one.
+    // The save succeeds. Another request reverts it in the same second, so the row contains the old
+    // text again.
     let mut other = guest.at(&site(settings().db(table.clone()), &clock));
     other.visit(|session| session.set("n", 0)).await.unwrap();
     gate.open(When::Before, Call::Load);
@@ -171,14 +172,14 @@ async fn a_rename_whose_answer_is_lost_is_an_error_and_leaves_no_session() {
 }
 
 #[tokio::test]
-async fn a_late_fill_leaves_no_copy_of_a_deleted_row() {
+async fn a_late_cache_fill_leaves_no_copy_of_a_deleted_row() {
     let clock = HandClock::new();
     let (table, cache) = (Rows::table(), Rows::cache());
     let gate = Gate::new(table.clone());
     let sessions = site(settings().cached_db(cache.clone(), gate.clone()), &clock);
     let mut guest = Visitor::of(&sessions);
     guest.visit(|session| session.set("n", 1)).await.unwrap();
-    assert_eq!(cache.all().len(), 1, "Django reads the copy");
+    assert_eq!(cache.all().len(), 1, "the copy for Django");
     cache.remove(guest.key());
 
     gate.close(When::After, Call::Load);
@@ -260,7 +261,7 @@ async fn a_value_without_a_json_form_survives_edits_of_other_items() {
 }
 
 #[tokio::test]
-async fn a_nan_of_django_is_kept_and_ours_is_refused() {
+async fn a_nan_that_django_stored_is_kept_and_setting_one_is_refused() {
     let clock = HandClock::new();
     let table = Rows::table();
     let theirs = br#"{"n":1,"mean":NaN,"list":[1.5,-Infinity,1e+16]}"#;
@@ -309,11 +310,11 @@ async fn a_corrupt_row_keeps_its_key_and_stays_until_a_save() {
 
     let log = Log::default();
     let logging = tracing::subscriber::set_default(subscriber(&log));
-    let told = guest
+    let response = guest
         .visit(|session| session.get::<u64>("n").map(drop))
         .await;
     drop(logging);
-    assert!(set_cookie(&told.unwrap()).is_none());
+    assert!(set_cookie(&response.unwrap()).is_none());
     assert_eq!(table.get(KEY).unwrap().data, "e30:1vbVSP:forged");
     let log = log.text();
     assert!(
@@ -363,8 +364,8 @@ async fn an_expiry_is_an_item_and_keeps_its_position() {
         .set_expiry(Expiry::Idle(Duration::from_secs(60)))
         .unwrap();
     session.set("b", 3).unwrap();
-    let told = guest.finish(&handle).await.unwrap();
-    assert!(set_cookie(&told).unwrap().contains("; Max-Age=60;"));
+    let response = guest.finish(&handle).await.unwrap();
+    assert!(set_cookie(&response).unwrap().contains("; Max-Age=60;"));
     assert_eq!(stored(&table), "{\"a\":1,\"_session_expiry\":60,\"b\":3}");
     assert_eq!(
         table.get(KEY).unwrap().expires,
@@ -385,17 +386,17 @@ async fn an_expiry_is_an_item_and_keeps_its_position() {
         .await
         .unwrap();
     assert_eq!(stored(&table), "{\"a\":1,\"b\":3}");
-    let told = guest
+    let response = guest
         .visit(|session| session.set_expiry(Expiry::Policy))
         .await;
     assert!(
-        set_cookie(&told.unwrap()).is_none(),
-        "the policy applies already"
+        set_cookie(&response.unwrap()).is_none(),
+        "the policy already applies"
     );
 }
 
 #[tokio::test]
-async fn an_unreadable_expiry_counts_as_the_sites_until_another_is_set() {
+async fn the_sites_expiry_applies_until_an_unreadable_one_is_replaced() {
     let clock = HandClock::new();
     let table = Rows::table();
     table.put(
@@ -422,12 +423,12 @@ async fn a_negative_expiry_ends_the_session() {
     let mut guest = Visitor::of(&site(settings().db(table.clone()), &clock));
     guest.visit(increment).await.unwrap();
 
-    let told = guest
+    let response = guest
         .visit(|session| session.set("_session_expiry", -10))
         .await;
 
     assert!(
-        set_cookie(&told.unwrap())
+        set_cookie(&response.unwrap())
             .unwrap()
             .starts_with("sessionid=\"\"")
     );
@@ -509,7 +510,7 @@ fn the_builder_refuses_options_that_djangos_formats_cannot_store() {
 }
 
 #[tokio::test]
-async fn reading_slides_a_row_once_per_threshold() {
+async fn reading_extends_a_row_once_per_threshold() {
     let clock = HandClock::new();
     let table = Rows::table();
     let spy = Spy::new(table.clone());
@@ -533,7 +534,7 @@ async fn reading_slides_a_row_once_per_threshold() {
             .count();
     }
 
-    assert_eq!(touches, 6);
+    assert_eq!(touches, 6, "one per minute");
     let row = table.get(guest.key()).unwrap();
     assert_eq!(row.expires, clock.now() + TWO_WEEKS);
     assert_eq!(row.data, text, "the signed text is unchanged");
@@ -575,9 +576,9 @@ async fn a_removal_repeats_all_attributes_if_configured() {
         ] {
             let mut guest = Visitor::of(&site_of(&settings, backend, &HandClock::new()));
             guest.visit(increment).await.unwrap();
-            let told = guest.visit(Session::flush).await.unwrap();
+            let response = guest.visit(Session::flush).await.unwrap();
             assert_eq!(
-                set_cookie(&told).unwrap(),
+                set_cookie(&response).unwrap(),
                 format!("sessionid=\"\"; expires=Thu, 01 Jan 1970 00:00:00 GMT; {attributes}"),
             );
         }
@@ -608,12 +609,12 @@ async fn a_signed_cookie_is_read_with_every_secret_and_signed_with_the_first() {
 
     let sessions = site_of(&new, new.signed_cookies(), &clock);
     let mut guest = guest.at(&sessions);
-    let told = guest
+    let response = guest
         .visit(|session| session.get::<u64>("n").map(drop))
         .await;
     assert!(
-        set_cookie(&told.unwrap()).is_none(),
-        "reading renews nothing"
+        set_cookie(&response.unwrap()).is_none(),
+        "reading does not sign the cookie again"
     );
     guest.visit(increment).await.unwrap();
 
@@ -623,7 +624,7 @@ async fn a_signed_cookie_is_read_with_every_secret_and_signed_with_the_first() {
 }
 
 #[tokio::test]
-async fn a_signed_cookie_ends_when_it_is_older_than_the_setting() {
+async fn a_signed_cookie_ends_when_it_is_older_than_session_cookie_age() {
     let clock = HandClock::new();
     let settings = settings().session_cookie_age(Duration::from_secs(60));
     let sessions = site_of(&settings, settings.signed_cookies(), &clock);
@@ -633,11 +634,11 @@ async fn a_signed_cookie_ends_when_it_is_older_than_the_setting() {
     clock.advance(Duration::from_secs(60));
     assert_eq!(guest.reads("n").await, Some(1));
     clock.advance(Duration::from_millis(1));
-    let told = guest
+    let response = guest
         .visit(|session| session.get::<u64>("n").map(drop))
         .await;
     assert!(
-        set_cookie(&told.unwrap())
+        set_cookie(&response.unwrap())
             .unwrap()
             .starts_with("sessionid=\"\"")
     );
@@ -647,6 +648,7 @@ async fn a_signed_cookie_ends_when_it_is_older_than_the_setting() {
 async fn a_signed_cookie_that_a_browser_would_drop_is_an_error() {
     let clock = HandClock::new();
     let mut guest = Visitor::of(&site(settings().signed_cookies(), &clock));
+    // Numbers that zlib cannot compress.
     let noise: Vec<u32> = (0..2_000)
         .map(|n: u32| n.wrapping_mul(2_654_435_761))
         .collect();
@@ -691,7 +693,7 @@ async fn a_key_in_quotes_is_read_and_the_last_of_several_keys_counts() {
         let mut guest = Visitor::of(&sessions);
         guest.cookie = Some(cookie.to_owned());
         assert_eq!(guest.reads("n").await, Some(7), "{cookie}");
-        // The response quotes the key so that it is read again.
+        // The response quotes the key, so the next request reads it again.
         guest.visit(increment).await.unwrap();
         assert_eq!(guest.reads("n").await, Some(8), "{cookie}");
         guest.visit(|session| session.set("n", 7)).await.unwrap();
@@ -762,6 +764,7 @@ impl Visitor {
         }
     }
 
+    /// Returns the same browser as a visitor of another server.
     pub(crate) fn at(&self, sessions: &Sessions) -> Self {
         Self {
             sessions: sessions.clone(),

@@ -9,7 +9,8 @@ use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version, 
 use cloakroom::{Result, StoreKey};
 use cloakroom_django::wire::cache::{memcached_exptime, redis_ttl};
 
-/// As in Django's tables, the data is the version, and the start of a session is not stored.
+/// As in Django's tables, the version of a row is its data, and the time at which a session started
+/// is not stored.
 #[derive(Clone)]
 pub(crate) struct Rows(Arc<Mutex<BTreeMap<String, Row>>>, Kind);
 
@@ -100,7 +101,7 @@ impl Store for Rows {
 
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let mut rows = self.rows();
-        if !has(&rows, key, seen) {
+        if !has_version(&rows, key, seen) {
             return Ok(Outcome::Stale);
         }
         Ok(write(&mut rows, key, new))
@@ -119,7 +120,7 @@ impl Store for Rows {
         new: &Draft,
     ) -> Result<Outcome> {
         let mut rows = self.rows();
-        if !has(&rows, from, seen) || rows.contains_key(text(to)) {
+        if !has_version(&rows, from, seen) || rows.contains_key(text(to)) {
             return Ok(Outcome::Stale);
         }
         rows.remove(text(from));
@@ -140,7 +141,7 @@ impl Store for Rows {
     }
 }
 
-fn has(rows: &BTreeMap<String, Row>, key: &StoreKey, seen: &Version) -> bool {
+fn has_version(rows: &BTreeMap<String, Row>, key: &StoreKey, seen: &Version) -> bool {
     let row = rows.get(text(key));
     row.is_some_and(|row| Version::from_bytes(row.data.clone()) == *seen)
 }

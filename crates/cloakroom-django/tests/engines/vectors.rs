@@ -1,4 +1,4 @@
-//! Reads the file of vectors. Every case of a section runs, and all failures are reported.
+//! Reads the vectors: recorded answers of a real Django, grouped into sections.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 /// Cases that are not run, by their ids, with the reason.
 const EXEMPT: &[(&str, &str)] = &[];
 
-/// Runs every case of a section.
+/// Runs every case of a section. Panics with the ids of the cases that failed.
 pub(crate) fn each(section: &str, check: impl Fn(&Case)) {
     let cases = &FILE.sections[section].cases;
     let (mut run, mut exempt, mut failed) = (0, 0, Vec::new());
@@ -78,13 +78,14 @@ impl Case {
         self.0.contains_key(field)
     }
 
-    /// Parses a field that holds a time.
+    /// Parses a field that contains a time.
     pub(crate) fn time(&self, field: &str) -> SystemTime {
         let secs: f64 = self.get(field);
         UNIX_EPOCH + Duration::from_micros((secs * 1e6).round() as u64)
     }
 
-    /// Parses a field that holds a session, with every item as a handler would set it.
+    /// Parses a field that contains a session. Every item becomes the value that a handler would
+    /// set.
     pub(crate) fn items(&self, field: &str) -> Items {
         items_of(&self.get(field))
     }
@@ -102,7 +103,7 @@ pub(crate) fn items_of(object: &Ordered) -> Items {
     items
 }
 
-/// Returns items as Django's JSON, which determines them completely.
+/// Returns the JSON that Django would write. Different items have different texts.
 pub(crate) fn to_json(items: &Items) -> String {
     json::write(items).unwrap()
 }
@@ -190,9 +191,10 @@ impl<'de> Deserialize<'de> for Ordered {
 }
 
 static FILE: LazyLock<File> = LazyLock::new(|| {
-    let path = std::env::var("CLOAKROOM_DJANGO_VECTORS").unwrap_or_else(|_| OURS.to_owned());
+    let path =
+        std::env::var("CLOAKROOM_DJANGO_VECTORS").unwrap_or_else(|_| DEFAULT_PATH.to_owned());
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
 });
 
-const OURS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/django.json");
+const DEFAULT_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/django.json");

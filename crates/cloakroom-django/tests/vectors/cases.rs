@@ -1,11 +1,13 @@
-//! Reads the cases of a section. Tests of other crates include this file by its path.
+//! Reads the cases of a section of the vectors. Tests of other crates include this file by its
+//! path.
 
 use serde_json::Value;
 
 /// Returns the cases of a section, from the file that `CLOAKROOM_DJANGO_VECTORS` names, or else
 /// from `django.json` in this folder.
 pub(crate) fn cases(section: &str) -> Vec<Value> {
-    let path = std::env::var("CLOAKROOM_DJANGO_VECTORS").unwrap_or_else(|_| OURS.to_owned());
+    let path =
+        std::env::var("CLOAKROOM_DJANGO_VECTORS").unwrap_or_else(|_| DEFAULT_PATH.to_owned());
     let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let mut all: Value = serde_json::from_slice(&text).expect("the vectors are JSON");
     match all["sections"][section]["cases"].take() {
@@ -14,7 +16,7 @@ pub(crate) fn cases(section: &str) -> Vec<Value> {
     }
 }
 
-const OURS: &str = concat!(
+const DEFAULT_PATH: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../cloakroom-django/tests/vectors/django.json"
 );

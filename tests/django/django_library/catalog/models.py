@@ -1,4 +1,4 @@
-"""The tables of the catalogue in the file. Django does not create them."""
+"""Models for LocalLibrary's tables of the catalogue. Django does not create these tables."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-//! The cookie that holds the secret.
+//! The cookie that contains the CSRF secret.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +18,7 @@ pub(super) struct Cookie {
 
 impl Cookie {
     /// Returns the secret in the request's cookies, or `None` if the cookie is absent or malformed,
-    /// or if several have different values.
+    /// or if there are several cookies with different values.
     ///
     /// An attacker on a neighbouring domain can plant a cookie, so neither the first nor the last
     /// of several cookies can be trusted.
@@ -30,8 +30,8 @@ impl Cookie {
             pair.strip_prefix(self.name.as_bytes())?.strip_prefix(b"=")
         });
         let value = values.next()?;
-        let is_only_one = values.all(|other| other == value);
-        let value = is_only_one.then_some(value)?;
+        let is_unambiguous = values.all(|other| other == value);
+        let value = is_unambiguous.then_some(value)?;
         Secret::parse(std::str::from_utf8(value).ok()?).ok()
     }
 

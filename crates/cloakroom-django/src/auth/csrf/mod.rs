@@ -1,12 +1,12 @@
 //! CSRF protection for forms: Django's CSRF middleware without a web framework.
 //!
 //! Each browser has a [`Secret`], stored in a cookie or in the session. Every form contains a
-//! masked copy of it in a hidden field named [`FIELD`]. A page of another site does not know the
-//! secret, so a form from such a page is refused.
+//! [masked](Secret::mask) copy of the secret, which is different each time, in a hidden field named
+//! [`FIELD`]. A page of another site cannot read the secret, so a form from such a page is refused.
 //!
 //! * **A page with a form**: read the [secret](Csrf::secret) of the request, or make a
-//!   [new](Secret::random) one if it is absent, put a [masked](Secret::mask) copy into the form,
-//!   and send the [cookie](Csrf::set_cookie) and `Vary: Cookie` with the page.
+//!   [new](Secret::random) one if the request has none. Put a [masked](Secret::mask) copy into the
+//!   form, and send the [cookie](Csrf::set_cookie) and `Vary: Cookie` with the page.
 //! * **A submitted form**: [`check`](Csrf::check) it before anything else.
 //! * **A login**: set the cookie to a [new](Secret::random) secret, so that earlier tokens become
 //!   invalid. A secret in the session is replaced by [`Auth::log_in`](crate::auth::Auth::log_in).
@@ -122,7 +122,8 @@ impl Csrf {
             return Err(Error::new(
                 ErrorKind::Config,
                 format!(
-                    "naming the CSRF cookie `{}`: a name is letters, digits and a few signs",
+                    "naming the CSRF cookie `{}`: a name consists of letters, digits \
+                     and a few other characters, such as `-` and `_`",
                     name.escape_debug()
                 ),
             ));
@@ -157,8 +158,8 @@ impl Csrf {
             return Err(Error::new(
                 ErrorKind::Config,
                 format!(
-                    "sharing the CSRF cookie with the domain `{}`: a domain is letters, digits, \
-                     dots and hyphens",
+                    "sharing the CSRF cookie with the domain `{}`: a domain consists of \
+                     letters, digits, dots and hyphens",
                     domain.escape_debug()
                 ),
             ));
@@ -222,7 +223,7 @@ impl Csrf {
     }
 
     /// Returns the secret in the request's cookie, or `None` if the cookie is absent or malformed,
-    /// or if several have different values.
+    /// or if there are several cookies with different values.
     ///
     /// # Examples
     /// ```
@@ -261,7 +262,7 @@ impl Csrf {
 
     /// Checks that a request was sent by the site's own pages or by a trusted origin.
     ///
-    /// `secret` is that of the request's [cookie](Self::secret) or of its
+    /// `secret` is the secret in the request's [cookie](Self::secret) or in its
     /// [session](Secret::in_session). GET, HEAD, OPTIONS and TRACE requests always pass, because
     /// they must not change anything.
     ///
@@ -325,10 +326,11 @@ pub struct Incoming<'a> {
 }
 
 impl<'a> Incoming<'a> {
-    /// Returns the token in the form of a POST request, or else the token in the header.
+    /// Returns the form's token if the method is POST and the token is not empty. Otherwise returns
+    /// the token in the header.
     fn token(&self) -> Option<&'a str> {
-        let of_form = self.form_token.filter(|_| self.method == Method::POST);
-        of_form.filter(|token| !token.is_empty()).or_else(|| {
+        let form_token = self.form_token.filter(|_| self.method == Method::POST);
+        form_token.filter(|token| !token.is_empty()).or_else(|| {
             let header = self.headers.get(HEADER)?;
             header.to_str().ok()
         })

@@ -30,8 +30,8 @@ impl TrustedOrigin {
             _ => Err(Error::new(
                 ErrorKind::Config,
                 format!(
-                    "trusting the origin `{}`: it is not `https://` and a host, with `*.` in \
-                     front of it for all subdomains",
+                    "trusting the origin `{}`: expected `https://` and a host, with `*.` \
+                     in front of the host for all subdomains",
                     text.escape_debug()
                 ),
             )),
@@ -50,8 +50,8 @@ pub(super) fn check(
 ) -> Result<(), Refusal> {
     let mut origins = request.headers.get_all(ORIGIN).iter().peekable();
     if origins.peek().is_some() {
-        let is_fine = |origin: &str| is_own(request, origin) || is_trusted(trusted, origin);
-        return match origins.all(|origin| origin.to_str().is_ok_and(is_fine)) {
+        let is_allowed = |origin: &str| is_own(request, origin) || is_trusted(trusted, origin);
+        return match origins.all(|origin| origin.to_str().is_ok_and(is_allowed)) {
             true => Ok(()),
             false => Err(Refusal::BadOrigin),
         };
@@ -119,7 +119,7 @@ fn is_within(host: &str, pattern: &str) -> bool {
     }
 }
 
-/// Returns the port of a host with its colon, or an empty text if the host has no port.
+/// Returns the colon and the port at the end of `host`, or an empty text if it has no port.
 fn port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => &host[name.len()..],

@@ -32,18 +32,18 @@ impl fmt::Display for Refusal {
         f.write_str(match self {
             Self::BadOrigin => "the request comes from another site (Origin)",
             Self::NoReferer => {
-                "the request does not say which page it comes from (no Origin, no Referer)"
+                "the page that the request comes from is unknown (no Origin, no Referer)"
             }
             Self::MalformedReferer => {
-                "the request does not say which page it comes from (malformed Referer)"
+                "the page that the request comes from is unknown (malformed Referer)"
             }
             Self::InsecureReferer => "the request comes from a page without https (Referer)",
             Self::BadReferer => "the request comes from another site (Referer)",
             Self::NoSecret => "the browser sent no CSRF cookie",
             Self::NoToken => "the CSRF token is missing",
-            Self::TokenLength => "the CSRF token has a wrong length",
-            Self::TokenCharacters => "the CSRF token has wrong characters",
-            Self::WrongToken => "the CSRF token is not of this browser, or from before the login",
+            Self::TokenLength => "the CSRF token has the wrong length",
+            Self::TokenCharacters => "the CSRF token contains characters that are not allowed",
+            Self::WrongToken => "the CSRF token was made for another browser or before the login",
         })
     }
 }

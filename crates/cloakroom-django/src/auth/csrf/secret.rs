@@ -32,7 +32,7 @@ use crate::random;
 pub struct Secret([u8; SECRET_LEN]);
 
 impl Secret {
-    /// Makes a new secret, for a browser without a secret and for each login.
+    /// Makes a new secret. A browser needs one before its first form and at each login.
     ///
     /// # Errors
     /// [`Random`](cloakroom::ErrorKind::Random) if the operating system returns no random numbers.
@@ -77,6 +77,7 @@ impl Secret {
             true => SECRET_LEN,
             false => 0,
         });
+        // A bare secret has no mask, which is the same as a mask of zeros.
         Ok(Self(std::array::from_fn(|i| {
             let mask = mask.get(i).copied().unwrap_or_default();
             letter(cipher[i] + BASE - mask)
@@ -197,7 +198,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Replaces the secret in the session, if there is one.
+/// Replaces the secret in the session with a new one. Does nothing if there is none.
 pub(crate) fn rotate_in_session(session: &Session) -> Result<()> {
     match session.contains(ITEM) {
         true => Secret::random()?.keep_in_session(session),
@@ -205,7 +206,7 @@ pub(crate) fn rotate_in_session(session: &Session) -> Result<()> {
     }
 }
 
-/// Returns the index of a character in the alphabet.
+/// Returns the index of a character in the alphabet, or `None` if it is not in the alphabet.
 fn digit(character: u8) -> Option<u8> {
     match character {
         b'a'..=b'z' => Some(character - b'a'),
@@ -239,8 +240,8 @@ mod tests {
 
     #[test]
     fn digit_returns_the_index_of_each_character() {
-        for (place, character) in ALPHABET.iter().enumerate() {
-            assert_eq!(digit(*character).map(usize::from), Some(place));
+        for (index, character) in ALPHABET.iter().enumerate() {
+            assert_eq!(digit(*character).map(usize::from), Some(index));
         }
     }
 

@@ -40,7 +40,7 @@ impl Algorithm {
         Self::Scrypt,
     ];
 
-    /// Returns the name of the algorithm, with which its hashes start.
+    /// Returns the name with which hashes by this algorithm start.
     ///
     /// # Examples
     /// ```
@@ -61,7 +61,7 @@ impl Algorithm {
         }
     }
 
-    /// Returns the hash of `password` for the password field.
+    /// Returns the hash of `password` for the password field. Only PBKDF2 uses `iterations`.
     pub(super) fn encode(self, password: &str, salt: &str, iterations: u32) -> String {
         let rest = match self {
             Self::Pbkdf2Sha256 => {
@@ -152,8 +152,8 @@ impl<'a> PasswordHash<'a> {
         }
     }
 
-    /// Spends the additional time that a new hash would take. Does nothing for Argon2 and scrypt,
-    /// as in Django.
+    /// Spends the additional time that computing a new hash would take. Does nothing for Argon2 and
+    /// scrypt, as in Django.
     pub(super) fn catch_up(&self, password: &str, iterations: u32) {
         match self {
             Self::Pbkdf2(stored) => stored.catch_up(password, iterations),

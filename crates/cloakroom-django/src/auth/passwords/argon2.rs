@@ -1,4 +1,5 @@
-//! `argon2$argon2id$v=19$m=102400,t=2,p=8$BASE64$BASE64`: the name and a PHC string.
+//! Hashes of the form `argon2$argon2id$v=19$m=102400,t=2,p=8$SALT$HASH`: the name `argon2`,
+//! followed by a PHC string, the standard text form of Argon2 hashes. Salt and hash are in base64.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use data_encoding::BASE64_NOPAD;
@@ -102,7 +103,7 @@ impl Argon2Hash {
     }
 }
 
-/// The cost parameters: KiB of memory, passes over it, lanes.
+/// The cost parameters: KiB of memory, passes over the memory, and lanes.
 #[derive(Clone, Copy, Eq, PartialEq)]
 struct Costs {
     memory: u32,
@@ -132,13 +133,16 @@ impl Costs {
     }
 }
 
+/// The length of a new hash in bytes.
 const HASH_LEN: usize = 32;
 
-/// The password field has no room for a longer hash.
+/// The length of the longest accepted hash in bytes. The column `password` has 128 characters, too
+/// few for a longer hash.
 const MAX_HASH_LEN: usize = 64;
 
+/// The largest number of lanes. Django uses 8.
 const MAX_LANES: u32 = 255;
 
-/// The largest product of KiB and passes: twenty times Django's. A damaged field must not exhaust
-/// the memory.
+/// The largest product of KiB of memory and passes, twenty times that of a new hash. A damaged
+/// field must not exhaust the memory.
 const MAX_WORK: u64 = 1 << 22;

@@ -1,5 +1,5 @@
-//! `bcrypt_sha256$$2b$12$`, 22 characters of salt and 31 of hash: bcrypt of the hexadecimal SHA-256
-//! of the password.
+//! Hashes of the form `bcrypt_sha256$$2b$12$`, followed by 22 characters of salt and 31 of hash:
+//! bcrypt of the SHA-256 of the password in hexadecimal digits.
 //!
 //! The SHA-256 is needed because bcrypt ignores everything after the first 72 bytes.
 
@@ -12,7 +12,7 @@ use crate::auth::signing::equal;
 /// Returns the part of a new hash that follows `bcrypt_sha256$`: bcrypt's own text, which also
 /// starts with a `$`.
 ///
-/// bcrypt's salt has 16 bytes. They are the start of the SHA-256 of `salt`, which is random.
+/// bcrypt needs a salt of 16 bytes: the first bytes of the SHA-256 of `salt`, which is random text.
 pub(super) fn encode(password: &str, salt: &str) -> String {
     let salt = Sha256::digest(salt);
     let salt = *salt.first_chunk().expect("a SHA-256 has 32 bytes");
@@ -22,7 +22,7 @@ pub(super) fn encode(password: &str, salt: &str) -> String {
 fn hash(password: &str, cost: u32, salt: [u8; 16]) -> HashParts {
     let password = HEXLOWER.encode(&Sha256::digest(password));
     hash_with_salt(password, cost, salt)
-        .expect("the cost was checked, and 64 digits are within the limit")
+        .expect("the cost was checked, and 64 digits are within bcrypt's 72 bytes")
 }
 
 /// A parsed hash.
@@ -61,9 +61,9 @@ impl<'a> BcryptHash<'a> {
         self.cost != COST
     }
 
-    /// Spends the additional time that a new hash would take. The cost is an exponent of two, so
-    /// hashing once with each cost from the old one up to, but not including, the new one takes
-    /// that time.
+    /// Spends the additional time that computing a new hash would take. Each cost takes twice as
+    /// long as the cost below it. So hashing once with each cost, from the old one to the one below
+    /// the new one, takes that time.
     pub(super) fn catch_up(&self, password: &str) {
         for cost in self.cost..COST {
             std::hint::black_box(hash(password, cost, self.salt));
@@ -77,5 +77,6 @@ const COST: u32 = 12;
 /// The lowest cost that bcrypt allows.
 const MIN_COST: u32 = 4;
 
-/// 256 times the work of Django's cost. A damaged field must not keep a thread busy for a week.
+/// The highest accepted cost: 256 times the work of a new hash. A damaged field must not keep a
+/// thread busy for days.
 const MAX_COST: u32 = 20;

@@ -6,11 +6,11 @@ pub(super) fn number(text: &str) -> Option<u32> {
     (number.to_string() == text).then_some(number)
 }
 
-/// Returns whether a salt of this many characters has the 128 bits that Django requires, with an
-/// alphabet of 62 characters.
+/// Returns whether a salt of `salt_len` characters has the 128 random bits that Django requires.
+/// Each character is one of 62.
 pub(super) fn is_long_enough(salt_len: usize) -> bool {
     salt_len >= SALT_LEN
 }
 
-/// The smallest number of characters that hold 128 bits, at 5.95 bits each.
+/// The smallest length of a salt with 128 random bits. One character out of 62 has 5.95 bits.
 pub(super) const SALT_LEN: usize = 22;

@@ -8,8 +8,8 @@
 //! | `scrypt$` | with the feature `scrypt` |
 //! | `!` | never: no password matches |
 //!
-//! A hash by any other algorithm matches no password, as on a Django site that does not list the
-//! hasher.
+//! A hash by any other algorithm matches no password, as on a Django site that does not list its
+//! hasher in `PASSWORD_HASHERS`.
 //!
 //! Computing a hash takes a good part of a second, on purpose. All functions here are synchronous.
 //! In async code, call them in `tokio::task::spawn_blocking`; otherwise all other requests on the
@@ -45,7 +45,7 @@
 //!     match passwords.verify(submitted, &user.password) {
 //!         Verdict::Wrong => return Ok(None),
 //!         Verdict::Right => {}
-//!         // Also write the new hash to the row. Do this before the login, which depends on it.
+//!         // Also write the new hash to the row. The login ties the session to the hash.
 //!         Verdict::Outdated => user.password = passwords.encode(submitted)?,
 //!     }
 //!     Ok(Some(user).filter(User::is_active))
@@ -211,9 +211,9 @@ impl Passwords {
     ///
     /// The time taken does not reveal which users exist or who logged in recently. If no password
     /// matches the field (because it is unusable, empty, damaged, or by an algorithm that is not
-    /// accepted), the call takes as long as computing a new hash. The same is true for a wrong
-    /// password and a PBKDF2 or bcrypt hash with a lower cost. For a user who does not exist, call
-    /// [`spend_time`](Self::spend_time).
+    /// accepted), the call takes as long as computing a new hash. The same is true if the password
+    /// is wrong and the field is a PBKDF2 or bcrypt hash by the preferred algorithm with a lower
+    /// cost. For a user who does not exist, call [`spend_time`](Self::spend_time).
     ///
     /// # Examples
     /// ```
@@ -311,6 +311,7 @@ impl Passwords {
             .is_some_and(|stored| self.is_outdated(&stored))
     }
 
+    /// Parses a hash by an accepted algorithm.
     fn read<'a>(&self, encoded: &'a str) -> Option<PasswordHash<'a>> {
         let stored = PasswordHash::parse(encoded)?;
         let algorithm = stored.algorithm();
@@ -361,7 +362,8 @@ impl Verdict {
 /// Returns a password field that no password matches, for a user who must not log in with a
 /// password.
 ///
-/// Each call returns a different field, so storing one ends all sessions of the user.
+/// Each call returns a different field. Storing it ends all sessions of the user, because they are
+/// tied to the old field.
 ///
 /// # Examples
 /// ```
@@ -398,10 +400,13 @@ pub fn is_usable(encoded: &str) -> bool {
 /// Django 5.2's default for PBKDF2.
 const ITERATIONS: u32 = 1_000_000;
 
+/// The salt of a hash that is computed only to spend time. It is as long as a random salt.
 const NO_SALT: &str = "----------------------";
 
+/// The first character of an unusable field.
 const UNUSABLE: char = '!';
 
+/// The number of random characters after the `!`, as in Django.
 const UNUSABLE_LEN: usize = 40;
 
 #[cfg(test)]
@@ -411,8 +416,8 @@ mod tests {
     #[test]
     fn a_wrong_password_takes_the_same_time_for_every_field() {
         let passwords = Passwords::new().iterations(1_000);
-        let fewer = Passwords::new().iterations(10).encode("pw").unwrap();
-        let equal = passwords.encode("pw").unwrap();
+        let weaker_hash = Passwords::new().iterations(10).encode("pw").unwrap();
+        let current_hash = passwords.encode("pw").unwrap();
         let sha1_only = passwords.clone().accepting([Algorithm::Pbkdf2Sha1]);
         for field in [
             "",
@@ -420,8 +425,8 @@ mod tests {
             "pw",
             "md5$salt$hash",
             "pbkdf2_sha256$10",
-            &fewer,
-            &equal,
+            &weaker_hash,
+            &current_hash,
         ] {
             for passwords in [&passwords, &sha1_only] {
                 let spent = spent(|| assert_eq!(passwords.verify("wrong", field), Verdict::Wrong));

@@ -1,4 +1,5 @@
-//! `pbkdf2_sha256$1000000$SALT$BASE64` and `pbkdf2_sha1$…`: PBKDF2 with HMAC.
+//! Hashes of the form `pbkdf2_sha256$1000000$SALT$HASH`, or with the name `pbkdf2_sha1`: the number
+//! of iterations, the salt, and the hash in base64.
 
 use data_encoding::BASE64;
 use pbkdf2::pbkdf2_hmac_array;
@@ -73,12 +74,13 @@ impl<'a> Pbkdf2Hash<'a> {
     }
 }
 
-/// A hundred times Django's number. A damaged field must not keep a thread busy for an hour.
+/// The largest number of iterations, a hundred times Django's default. A damaged field must not
+/// keep a thread busy for an hour.
 pub(super) const MAX_ITERATIONS: u32 = 100_000_000;
 
 #[cfg(test)]
 thread_local! {
-    /// The number of iterations that this thread has computed. Tests measure the cost of a hash
-    /// with it, without a clock.
+    /// The number of iterations that this thread has computed. It lets tests measure the cost of a
+    /// hash without a clock.
     pub(super) static SPENT: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
 }

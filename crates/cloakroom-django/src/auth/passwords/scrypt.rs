@@ -1,4 +1,5 @@
-//! `scrypt$16384$SALT$8$5$BASE64`: N, the salt, r, p and the hash.
+//! Hashes of the form `scrypt$16384$SALT$8$5$HASH`: the cost N, the salt, the costs r and p, and
+//! the hash in base64.
 
 use data_encoding::BASE64;
 use scrypt::{Params, scrypt};
@@ -75,8 +76,9 @@ impl Costs {
     }
 }
 
+/// The length of a hash in bytes.
 const HASH_LEN: usize = 64;
 
-/// The largest product of N, r and p: six times Django's. It limits the memory to 512 MiB, because
-/// a damaged field must not exhaust the memory.
+/// The largest product of N, r and p, six times that of a new hash. It limits the memory to 512
+/// MiB, because a damaged field must not exhaust the memory.
 const MAX_WORK: u64 = 1 << 22;

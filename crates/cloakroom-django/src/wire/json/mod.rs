@@ -53,7 +53,7 @@ impl std::error::Error for NotJson {}
 
 /// Parses an object into items. The values contain the text that Python would write for them.
 ///
-/// A top level that is not an object is read as an empty object.
+/// Text whose top level is not an object is read as an empty object.
 ///
 /// # Errors
 /// [`NotJson`].
@@ -95,8 +95,8 @@ pub fn read(text: &[u8]) -> Result<Items, NotJson> {
 /// Writes items as a JSON object, in the text that Python would write.
 ///
 /// # Errors
-/// [`BadValue`](ErrorKind::BadValue) if a value is foreign or exceeds Python's limits, or if a name
-/// is not text in Python.
+/// [`BadValue`](ErrorKind::BadValue) if a value is [foreign](Value::foreign), so that it has no
+/// JSON form, if it exceeds Python's limits, or if a name is not a string in Python.
 ///
 /// # Examples
 /// ```
@@ -115,8 +115,8 @@ pub fn write(items: &Items) -> Result<String> {
         if as_pickled(name).is_some() {
             return Err(Error::new(
                 ErrorKind::BadValue,
-                "writing a session for Django: the name of an item from its cache is not a string, \
-                 and JSON has no other names",
+                "writing a session for Django: an item that was read from the cache has a name \
+                 that is not a string, which JSON does not allow",
             ));
         }
         writer.key(&as_text(name));
@@ -137,8 +137,8 @@ pub(super) fn scan_value(value: &Value, sink: &mut impl Sink) -> Result<()> {
     scanned.map_err(|source| {
         Error::new(
             ErrorKind::BadValue,
-            "writing a session for Django: a value is not JSON, nested too deeply, or a number of \
-             too many digits",
+            "writing a session for Django: a value is not JSON, is nested too deeply, or \
+             contains a number with too many digits",
         )
         .with_source(source)
     })

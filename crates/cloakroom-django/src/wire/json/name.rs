@@ -1,4 +1,4 @@
-//! Substitutes for names of items that are not valid Rust strings.
+//! Substitutes for item names that are not valid Rust strings.
 
 use std::borrow::Cow;
 
@@ -8,8 +8,8 @@ use data_encoding::BASE64URL_NOPAD;
 use super::scan::{Charset, Scanner};
 use super::writer::escape;
 
-/// Returns the name of the item that Python calls `text`. `text` is UTF-8 that may contain halves
-/// of surrogate pairs.
+/// Converts a name in Python to the name of an item. If the name is not a valid Rust string,
+/// returns a substitute. `text` is UTF-8 that may contain halves of surrogate pairs.
 pub(in crate::wire) fn name(text: &[u8]) -> Name {
     match std::str::from_utf8(text) {
         Ok(text) if !text.starts_with(SUBSTITUTE) => Cow::Owned(text.to_owned()),
@@ -21,11 +21,11 @@ pub(in crate::wire) fn name(text: &[u8]) -> Name {
     }
 }
 
-/// Returns the name that Python has for the item `name`.
+/// Converts the name of an item back to its name in Python.
 pub(in crate::wire) fn as_text(name: &str) -> Cow<'_, [u8]> {
     let original = name.strip_prefix(SUBSTITUTE).and_then(|json| {
         let text = Scanner::new(format!("\"{json}\"").as_bytes(), Charset::Utf8).only_string();
-        // Keep a name that a handler chose and that only looks like a substitute.
+        // A handler may choose a name that only looks like a substitute. Such a name is kept.
         text.ok().filter(|text| {
             text.starts_with(SUBSTITUTE.to_string().as_bytes())
                 || std::str::from_utf8(text).is_err()
@@ -37,8 +37,7 @@ pub(in crate::wire) fn as_text(name: &str) -> Cow<'_, [u8]> {
     }
 }
 
-/// Returns the name of an item whose name in Python is not a string, but the object that this
-/// pickle builds.
+/// Returns a substitute for a name in Python that is not a string. `key` is the name's pickle.
 pub(in crate::wire) fn pickled(key: &[u8]) -> Name {
     Cow::Owned(format!(
         "{SUBSTITUTE}{PICKLE}{}",

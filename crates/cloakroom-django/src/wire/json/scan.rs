@@ -2,8 +2,8 @@ use super::{MAX_DEPTH, MAX_DIGITS, NotJson};
 
 /// Receives the parts of a JSON value while it is scanned.
 ///
-/// Texts are UTF-8, except that they may contain unpaired halves of surrogate pairs, each in three
-/// bytes. The two halves of one pair never occur next to each other.
+/// Texts are UTF-8, except that they may contain halves of surrogate pairs, each in three bytes.
+/// The two halves of one pair never occur next to each other, because they form one character.
 pub(in crate::wire) trait Sink {
     fn null(&mut self);
     fn bool(&mut self, yes: bool);
@@ -32,6 +32,7 @@ pub(in crate::wire) struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
     charset: Charset,
+    /// The last string that was read.
     string: Vec<u8>,
 }
 
@@ -51,7 +52,8 @@ impl<'a> Scanner<'a> {
         self.skip_byte(b'{')
     }
 
-    /// Returns the key of the next member, or `None` after the last.
+    /// Returns the key of the next member, or `None` after the last. `first` is `true` before the
+    /// first member.
     pub(super) fn next_key(&mut self, first: bool) -> Result<Option<&[u8]>, NotJson> {
         if self.skip_byte(b'}') {
             return Ok(None);
@@ -63,7 +65,7 @@ impl<'a> Scanner<'a> {
         Ok(Some(&self.string))
     }
 
-    /// Returns the text of a string that makes up the whole input.
+    /// Reads the whole input as one string and returns its text.
     pub(in crate::wire) fn only_string(mut self) -> Result<Vec<u8>, NotJson> {
         self.expect(b'"')?;
         self.string()?;
@@ -122,9 +124,9 @@ impl<'a> Scanner<'a> {
                     Some(b']') if self.skip_byte(b']') => sink.list_end(),
                     Some(b'}') if self.skip_byte(b'}') => sink.dict_end(),
                     Some(closing) => {
-                        let keyed = *closing == b'}';
+                        let in_object = *closing == b'}';
                         self.expect(b',')?;
-                        if keyed {
+                        if in_object {
                             self.key()?;
                             sink.key(&self.string);
                         }
@@ -276,6 +278,7 @@ impl<'a> Scanner<'a> {
         self.byte()
     }
 
+    /// Skips spaces and then `byte`. Returns `false` if `byte` does not come next.
     fn skip_byte(&mut self, byte: u8) -> bool {
         self.space();
         let there = self.text.get(self.at) == Some(&byte);

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use super::scan::Sink;
 
-/// Writes JSON as Python's `json` does with Django's separators.
+/// Writes JSON as Python's `json` does with Django's separators, which contain no spaces.
 pub(in crate::wire) struct JsonWriter {
     out: Vec<u8>,
     open: Vec<Open>,
@@ -12,13 +12,21 @@ pub(in crate::wire) struct JsonWriter {
 
 /// A list or an object that is not complete.
 enum Open {
-    List { begun: bool },
-    Dict { start: usize, members: Vec<Member> },
+    List {
+        /// Whether the list has an element.
+        begun: bool,
+    },
+    Dict {
+        /// The position after the opening brace.
+        start: usize,
+        members: Vec<Member>,
+    },
 }
 
 /// The position of a member in the output.
 struct Member {
     key: Range<usize>,
+    /// The end of the value.
     end: usize,
 }
 
@@ -44,6 +52,7 @@ impl JsonWriter {
         self.out
     }
 
+    /// Writes the comma before an element of a list, except before the first.
     fn begin(&mut self) {
         if let Some(Open::List { begun }) = self.open.last_mut() {
             if *begun {
@@ -134,8 +143,8 @@ impl Sink for JsonWriter {
     }
 }
 
-/// Of members with the same key, keeps the last, at the position of the first, like Python's
-/// dictionaries.
+/// Removes duplicate members from the object whose members start at `start`. Of members with the
+/// same key, the last is kept, at the position of the first, as in Python's dictionaries.
 fn keep_last(out: &mut Vec<u8>, start: usize, members: &[Member]) {
     if members.len() < 2 {
         return;
@@ -222,8 +231,8 @@ fn float(number: f64) -> String {
     let (mantissa, _) = shortest.split_once('e').expect("`{:e}` writes an exponent");
     let decimals = mantissa.split_once('.').map_or(0, |(_, part)| part.len());
     // If two shortest decimals are equally near to the number, Python takes the one with an even
-    // last digit, and Rust the upper one. Rounding to that many digits takes the even one, but next
-    // to a power of two the result may parse to another number.
+    // last digit, and `{:e}` the upper one. Rounding to the same number of digits takes the even
+    // one. Next to a power of two, the rounded text may parse to another number and is not used.
     let rounded = format!("{number:.decimals$e}");
     let text = match rounded.parse::<f64>() {
         Ok(read) if number == read => rounded,

@@ -1,7 +1,7 @@
 //! The dictionary of the engines `cache` and `cached_db`: a Python pickle.
 //!
-//! Protocols 0 to 5 are read (PEP 307, PEP 3154, PEP 574). Protocol 4 is written, which every
-//! Python that runs Django 5.2 reads.
+//! Protocols 0 to 5 are read (PEP 307, PEP 3154, PEP 574). Protocol 4 is written, because every
+//! Python version that runs Django 5.2 reads it.
 //!
 //! A pickle is a program that builds an object and may call any function. Nothing is called here:
 //! the program is read as data. An item that has a JSON form becomes an ordinary value. Any other
@@ -140,6 +140,7 @@ fn parse_items(data: &Bytes) -> Result<Items, Refused> {
     Ok(items)
 }
 
+/// Returns the name of the item with this key.
 fn name_of(tree: &Tree, key: u32, budget: &mut Budget) -> Result<Name, Refused> {
     match &tree[key] {
         Node::Text(text) if !tree::has_split_pair(text) => {
@@ -161,7 +162,7 @@ enum FoundValue {
     Foreign(Bytes),
 }
 
-/// The number of bytes that may still be written out.
+/// The number of bytes that may still be written, see [`MAX_EXPANDED`].
 struct Budget(usize);
 
 impl Budget {

@@ -10,8 +10,8 @@ use super::write::{
 };
 use super::{MAX_BYTES, MAX_NODES, Refused};
 
-/// Reads a pickle as data and returns the node that it builds. Bytes after the end of the pickle
-/// are ignored, as in Python.
+/// Reads a pickle as data. Returns the objects that the pickle builds, and the index of the top
+/// object. Bytes after the end of the pickle are ignored, as in Python.
 pub(super) fn parse(data: &Bytes) -> Result<(Tree, u32), Refused> {
     if data.len() > MAX_BYTES {
         return Err(Refused("it is too large"));
@@ -36,7 +36,8 @@ pub(super) fn parse(data: &Bytes) -> Result<(Tree, u32), Refused> {
     }
 }
 
-/// Python's pickle machine, except that it calls nothing.
+/// The stack machine that executes a pickle. Unlike Python, it only records calls and does not make
+/// them.
 struct Machine {
     rest: Bytes,
     tree: Tree,
@@ -396,7 +397,8 @@ impl Machine {
         self.node(Node::Text(text))
     }
 
-    /// Adds a string of Python 2. Python 3 reads it only if it is ASCII.
+    /// Adds a string that Python 2 wrote. Python 3 reads such a string only if it is ASCII. A
+    /// backslash is also refused, because it may start an escape.
     fn python2_text(&mut self, text: Bytes) -> Result<(), Refused> {
         if !text.is_ascii() || text.contains(&b'\\') {
             return Err(Refused("it has strings of Python 2"));
@@ -441,6 +443,7 @@ impl Machine {
         Ok(top)
     }
 
+    /// Removes the last mark and the objects above it, and returns these objects.
     fn above_mark(&mut self) -> Result<Vec<u32>, Refused> {
         let mark = self.marks.pop().ok_or(BROKEN)?;
         Ok(self.stack.split_off(mark))
@@ -488,8 +491,8 @@ impl Machine {
     }
 }
 
-/// Returns whether this function is used in attacks. No session needs such a function. It is not
-/// called here, but other programs read the pickle later.
+/// Returns whether a function or its module is used in attacks. No session needs such a function.
+/// This crate never calls it, but another program that reads the pickle later would.
 fn is_dangerous(module: &str, name: &str) -> bool {
     let package = module.split('.').next().unwrap_or_default();
     let builtin = matches!(package, "builtins" | "__builtin__");

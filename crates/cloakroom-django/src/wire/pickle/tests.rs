@@ -49,14 +49,14 @@ fn json_values_are_written_as_python_reads_them() {
     let data = write(&items).unwrap();
 
     assert_eq!(json::write(&read(&data).unwrap()).unwrap(), json);
-    let shown = |json: &[u8]| write(&json::read(json).unwrap()).unwrap();
-    assert_eq!(shown(b"{}"), &b"\x80\x04}."[..]);
+    let pickled = |json: &[u8]| write(&json::read(json).unwrap()).unwrap();
+    assert_eq!(pickled(b"{}"), &b"\x80\x04}."[..]);
     assert_eq!(
-        shown(br#"{"a":[1,"b",{}]}"#),
+        pickled(br#"{"a":[1,"b",{}]}"#),
         &b"\x80\x04}(\x8c\x01a](K\x01\x8c\x01b}eu."[..]
     );
     assert_eq!(
-        shown(br#"{"a":[65536,-1,2147483648,1e400]}"#),
+        pickled(br#"{"a":[65536,-1,2147483648,1e400]}"#),
         &b"\x80\x04}(\x8c\x01a](J\0\0\x01\0J\xff\xff\xff\xff\
            \x8a\x08\0\0\0\x80\0\0\0\0G\x7f\xf0\0\0\0\0\0\0eu."[..],
     );
@@ -79,11 +79,14 @@ fn a_pickle_that_cannot_be_kept_is_an_error() {
     let bad: [(&str, &[u8]); 39] = [
         ("empty", b""),
         ("no end", b"}"),
-        ("an end of nothing", b"."),
+        ("an end with an empty stack", b"."),
         ("not a dictionary", b"]."),
-        ("a call as the whole", b"cos\nsystem\n(S'echo pwned'\ntR."),
         (
-            "a call as the whole, protocol 4",
+            "a call at the top level",
+            b"cos\nsystem\n(S'echo pwned'\ntR.",
+        ),
+        (
+            "a call at the top level, protocol 4",
             b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x04echo\x85R.",
         ),
         (
@@ -115,9 +118,9 @@ fn a_pickle_that_cannot_be_kept_is_an_error() {
         ("an unset index of the memo", b"}\x8c\x01ah\x05s."),
         ("no mark", b"}u."),
         ("an odd number of items", b"}(\x8c\x01au."),
-        ("an item for a list", b"]\x8c\x01aNs."),
+        ("a key and a value for a list", b"]\x8c\x01aNs."),
         ("an element for a dictionary", b"}Na."),
-        ("a stack that is empty below its mark", b"}\x8c\x01a(Ns."),
+        ("no key above the mark", b"}\x8c\x01a(Ns."),
         ("a list as a key", b"}]Ns."),
         ("state for a list", b"}\x8c\x01a]Nbs."),
         ("a list that contains itself", b"}\x8c\x01a]\x94h\0as."),
@@ -240,7 +243,7 @@ proptest! {
     }
 }
 
-/// Returns an instruction after which further instructions are likely to be valid.
+/// Generates one instruction. A random sequence of these instructions is often a valid pickle.
 fn opcode() -> impl Strategy<Value = Vec<u8>> {
     let fixed: Vec<&[u8]> = vec![
         b"N",

@@ -29,7 +29,7 @@ pub(super) enum Node {
     Dict(Vec<(u32, u32)>),
     Set(Vec<u32>),
     FrozenSet(Vec<u32>),
-    /// A class or function. The protocol decides how Python looks it up.
+    /// A class or function. How Python looks it up depends on the protocol.
     Global {
         protocol: u8,
         module: Bytes,
@@ -151,8 +151,8 @@ impl Tree {
         Ok(uses)
     }
 
-    /// Returns the number of levels from a node down, including its own. `heights` caches known
-    /// results.
+    /// Returns the number of levels from a node down, including its own. `above` is the number of
+    /// levels above the node. `heights` contains the results so far, or 0 for an unknown one.
     fn height(&self, id: u32, above: usize, heights: &mut [usize]) -> Result<usize, Refused> {
         match heights[id as usize] {
             0 => {}
@@ -258,7 +258,7 @@ pub(super) fn has_split_pair(text: &[u8]) -> bool {
 /// Returns the digits of an integer in two's complement, lowest byte first, or `None` if there are
 /// more digits than Python writes.
 fn decimal(bytes: &[u8]) -> Option<String> {
-    // A byte holds more than two decimal digits.
+    // Each byte adds more than two decimal digits.
     if bytes.len() > MAX_DIGITS / 2 {
         return None;
     }
@@ -296,5 +296,6 @@ fn decimal(bytes: &[u8]) -> Option<String> {
     }
 }
 
+/// The entry in `heights` of a node whose children are being visited.
 const IN_PROGRESS: usize = usize::MAX;
 const TOO_DEEP: Refused = Refused("it is nested too deeply");

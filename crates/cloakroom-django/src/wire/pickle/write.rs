@@ -37,7 +37,7 @@ impl Writer {
         self.out.into()
     }
 
-    /// Starts the dictionary of the session, which has this number of items.
+    /// Starts the dictionary of a session with this number of items.
     pub(super) fn dict(&mut self, items: usize) {
         self.out.push(b'}');
         if items > 0 {
@@ -125,7 +125,8 @@ impl Writer {
         self.out.extend_from_slice(b"L\n");
     }
 
-    /// Writes bytes after their length, with the opcode for a length of one, four or eight bytes.
+    /// Writes an opcode, the length of `bytes` and the bytes. The opcodes `short`, `long` and
+    /// `longest` are for lengths that are written in one, four and eight bytes.
     fn counted(&mut self, bytes: &[u8], short: u8, long: u8, longest: u8) {
         if let Ok(len) = u8::try_from(bytes.len()) {
             self.out.extend_from_slice(&[short, len]);
@@ -148,11 +149,14 @@ impl Writer {
         self.out.extend_from_slice(&(len as u64).to_le_bytes());
     }
 
+    /// Starts a list, dictionary or set: writes the opcode for an empty one, and a mark.
     fn begin(&mut self, empty: u8) {
         self.out.extend_from_slice(&[empty, b'(']);
         self.open.push(self.out.len());
     }
 
+    /// Writes the opcode that adds everything above the mark. Removes the mark instead if there is
+    /// nothing above it.
     fn end(&mut self, fill: u8) {
         if self.open.pop() == Some(self.out.len()) {
             self.out.pop();
@@ -276,16 +280,17 @@ impl Nodes<'_> {
                 module,
                 name,
             } => {
-                // Below protocol 3, Python maps names of Python 2 to their new names. Below
-                // protocol 4, it does not split names at dots.
-                let other = *protocol < PROTOCOL;
-                if other {
+                // Python looks a name up by the rules of the current protocol: below 3 it maps
+                // names of Python 2 to their new names, and below 4 it does not split names at
+                // dots. So switch to the original protocol for this name.
+                let is_older = *protocol < PROTOCOL;
+                if is_older {
                     self.writer.out.extend_from_slice(&[PROTO, *protocol]);
                 }
                 self.writer.string(module);
                 self.writer.string(name);
                 self.writer.out.push(STACK_GLOBAL);
-                if other {
+                if is_older {
                     self.writer.out.extend_from_slice(&[PROTO, PROTOCOL]);
                 }
             }

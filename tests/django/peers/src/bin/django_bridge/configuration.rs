@@ -1,4 +1,4 @@
-//! Django's settings as the other side sends them, and the sessions that they configure.
+//! Django's settings as `tests/django/bridge` sends them, and the sessions that they configure.
 
 use std::collections::HashMap;
 use std::path::PathBuf;

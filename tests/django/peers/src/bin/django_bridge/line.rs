@@ -85,7 +85,7 @@ impl Reply {
     }
 }
 
-/// A Python exception.
+/// An error that `tests/django/bridge` raises as a Python exception of the class `kind`.
 #[derive(Debug)]
 pub(crate) struct PythonException {
     kind: &'static str,

@@ -1,7 +1,7 @@
-//! A store for Django's own session tests: reads one JSON object per line and answers with one per
-//! line.
+//! A store for Django's own session tests, which `tests/django/bridge` runs. Only the store is
+//! Cloakroom's; the session objects are Django's.
 //!
-//! `tests/django/bridge` is the other side. The session objects of the tests are Django's.
+//! Reads one JSON object per line from the standard input, and answers each with one line.
 
 mod configuration;
 mod line;

@@ -47,8 +47,8 @@ impl Store {
         Ok(Reply::default())
     }
 
-    /// Returns the signed text. For `signed_cookies` it is that of the other engines, not the
-    /// cookie.
+    /// Returns the signed text of the data. As in Django, it has the same salt for all engines,
+    /// even for `signed_cookies`, so it is not the cookie.
     pub(crate) fn encode(&self, request: &Request) -> Answered {
         let json = json::write(&request.items("data")?)?;
         let now = self.clock.now().duration_since(UNIX_EPOCH);
@@ -75,7 +75,7 @@ impl Store {
         let key: Option<String> = request.get("session_key")?;
         let session = self.find(request).await?;
         let data = session.as_ref().map(items).unwrap_or_default();
-        // Without a store no cookie is unknown. Django keeps the key and writes a new cookie.
+        // If a signed cookie cannot be read, Django keeps it as the key and writes a new cookie.
         let is_bad_cookie = session.is_none() && is_cookie(request)?;
         let key = key.filter(|_| session.is_some() || is_bad_cookie);
         Ok(Reply::default()
@@ -93,15 +93,16 @@ impl Store {
         let session = self.sessions(request).await?.new_session();
         let data = request.items("data")?;
         if data.is_empty() {
-            // An empty session is not created, but a stored one may become empty.
+            // An empty session is never created. Create one with an item, which `write` removes.
             session.set_test_cookie()?;
             session.save().await?;
         }
         self.write(&session, &data).await
     }
 
-    /// Never creates a session, not even with `must_create`: a key from outside never becomes that
-    /// of a new session.
+    /// Saves an existing session, or makes a new signed cookie. Never creates a session in a store,
+    /// not even with `must_create`, because a key from outside must not become the key of a new
+    /// session.
     pub(crate) async fn save(&mut self, request: &Request) -> Answered {
         if is_cookie(request)? {
             return self.create(request).await;
@@ -167,7 +168,7 @@ impl Store {
         Ok(Reply::default().with("session_key", key)?)
     }
 
-    /// Opens the live session with the key of the request.
+    /// Opens the unexpired session with the key in the request.
     async fn find(&mut self, request: &Request) -> Result<Option<Session>, PythonException> {
         let sessions = self.sessions(request).await?;
         match request.get::<Option<String>>("session_key")? {

@@ -30,7 +30,8 @@ impl Body {
             .ok_or_else(|| bad(&format!("`{name}` is missing")))
     }
 
-    /// Returns the name of an item. In Python it may be any string.
+    /// Returns the name of an item, which may be any Python string. Parses it as the key of an
+    /// object, because [`json::read`] accepts any Python string there.
     pub(crate) fn key(&self) -> Result<String, Failure> {
         let text = self.value("key")?;
         let object = [b"{", &**text.as_json()?, b":0}"].concat();
@@ -53,7 +54,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     }
 }
 
-/// Escapes everything beyond ASCII. [`json::read`] reads other bytes as Latin-1.
+/// Escapes everything beyond ASCII, because [`json::read`] would read such bytes as Latin-1.
 fn ascii(text: &str) -> String {
     let mut ascii = String::with_capacity(text.len());
     for character in text.chars() {
@@ -97,7 +98,7 @@ impl IntoResponse for Answer {
     }
 }
 
-/// Returns a list of lists of a name and a value.
+/// Returns the items as a JSON list, in which each item is a list of its name and its value.
 pub(crate) fn pairs(items: impl Iterator<Item = (String, Value)>) -> Result<Value, Failure> {
     let mut text = Vec::from(b"[");
     for (name, value) in items {

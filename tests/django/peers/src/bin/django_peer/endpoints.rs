@@ -178,20 +178,20 @@ async fn fail(session: Session, body: Body) -> Answered<impl IntoResponse> {
 /// Returns the user who is logged in.
 async fn user(site: &Site, session: &Session) -> Answered<Option<User>> {
     let find = async |claim: Claim| match claim.id().parse() {
-        Ok(id) => site.users.numbered(id).await,
+        Ok(id) => site.users.by_id(id).await,
         Err(_) => Ok(None),
     };
     site.auth.user(session, find).await
 }
 
-fn named(user: Option<&User>) -> Answered {
+fn user_answer(user: Option<&User>) -> Answered {
     Answer::default()
         .with("user", user.map(|user| &user.name))?
         .with("user_id", user.map(|user| user.id()))
 }
 
 async fn whoami(State(site): State<Arc<Site>>, session: Session) -> Answered {
-    named(user(&site, &session).await?.as_ref())
+    user_answer(user(&site, &session).await?.as_ref())
 }
 
 async fn login(
@@ -201,14 +201,14 @@ async fn login(
 ) -> Answered<impl IntoResponse> {
     let name: String = body.get("username")?;
     let typed: String = body.get("password")?;
-    let found = site.users.named(&name).await?;
+    let found = site.users.by_name(&name).await?;
 
     let passwords = site.passwords.clone();
     let verifying = blocking(move || verify(&passwords, found, &typed));
     let Some((user, verdict)) = verifying.await? else {
         return Err(unauthorized());
     };
-    // Written before the login, because the session is tied to the hash.
+    // Write the new hash before the login, because the session is tied to the hash.
     if verdict == Verdict::Outdated {
         site.users.set_password(user.id, &user.password).await?;
     }
@@ -216,10 +216,13 @@ async fn login(
         return Err(unauthorized());
     }
     site.auth.log_in(&session, &user)?;
-    site.users.has_logged_in(user.id).await?;
+    site.users.set_last_login(user.id).await?;
     // A new secret makes tokens from before the login invalid.
     let cookie = site.csrf.set_cookie(&Secret::random()?, SystemTime::now());
-    Ok((AppendHeaders([(SET_COOKIE, cookie)]), named(Some(&user))?))
+    Ok((
+        AppendHeaders([(SET_COOKIE, cookie)]),
+        user_answer(Some(&user))?,
+    ))
 }
 
 /// Returns the user if the password is right, with a new hash if the old one is outdated.
@@ -256,7 +259,7 @@ async fn change_password(State(site): State<Arc<Site>>, session: Session, body: 
     Answer::ok()
 }
 
-/// Computes a hash off the async threads. It takes a good part of a second.
+/// Computes a hash on a thread that may block, because it takes a good part of a second.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let hashing = tokio::task::spawn_blocking(work).await;
     hashing.expect("hashing does not panic")
@@ -313,7 +316,7 @@ async fn csrf_token(
     let cookie = site.csrf.set_cookie(&secret, SystemTime::now());
     let headers = AppendHeaders([
         (SET_COOKIE, cookie),
-        (VARY, "Cookie".parse().expect("a header")),
+        (VARY, "Cookie".parse().expect("a valid header value")),
     ]);
     Ok((headers, Answer::default().with("token", secret.mask()?)?))
 }

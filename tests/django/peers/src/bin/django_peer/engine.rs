@@ -6,7 +6,7 @@ use cloakroom_django::Settings;
 
 use crate::options::{Engine, Options, TextOrFalse};
 
-/// Returns the settings of the site's `settings.py`.
+/// Returns the settings that the options describe.
 pub(crate) fn settings(options: &Options) -> Result<Settings> {
     let mut settings = Settings::new(&options.secret_key)?;
     for secret_key in &options.secret_key_fallbacks.0 {
@@ -37,7 +37,7 @@ pub(crate) fn settings(options: &Options) -> Result<Settings> {
         .session_expire_at_browser_close(overrides.session_expire_at_browser_close))
 }
 
-/// Returns `SESSION_ENGINE`, `DATABASES` and `CACHES` as one URL.
+/// Returns the engine with its database and cache as one URL.
 pub(crate) fn url(options: &Options) -> Result<StoreUrl> {
     let table = || format!("django+{}", options.db_url);
     let cache = || match &options.cache_url {
@@ -69,7 +69,7 @@ fn same_site(setting: &TextOrFalse) -> Result<Option<SameSite>> {
             "lax" => Ok(Some(SameSite::Lax)),
             "none" => Ok(Some(SameSite::None)),
             _ => Err(refused(
-                "`SESSION_COOKIE_SAMESITE` is Strict, Lax, None or false",
+                "`SESSION_COOKIE_SAMESITE` must be Strict, Lax, None or false",
             )),
         },
     }

@@ -28,7 +28,7 @@ impl IntoResponse for Failure {
                 let body = serde_json::json!({ "error": why });
                 (status, body.to_string()).into_response()
             }
-            // The session layer answers, with a status that tells whether to retry.
+            // The library chooses the status, by the kind of error.
             Self::Sessions(error) => error.into_response(),
         }
     }

@@ -1,5 +1,5 @@
-//! A service with the endpoints of a Django beside it, on the same session store and table of
-//! users. The tests in `tests/django` drive both, and a browser may ask either.
+//! A service beside a Django site, with the same endpoints, session store and table of users. The
+//! tests in `tests/django` send requests to both, and a browser may use either.
 //!
 //! ```sh
 //! cargo run -p cloakroom-django-peers --bin django_peer -- --engine db \

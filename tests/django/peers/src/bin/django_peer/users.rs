@@ -35,7 +35,7 @@ impl Account for User {
     }
 }
 
-/// One connection per database, or a pool for MySQL.
+/// The connection to the database, or a pool of connections for MySQL.
 pub(crate) enum Users {
     Sqlite(Arc<Mutex<rusqlite::Connection>>),
     Postgres(tokio_postgres::Client),
@@ -66,7 +66,7 @@ impl Users {
         }
     }
 
-    pub(crate) async fn named(&self, name: &str) -> Result<Option<User>, Failure> {
+    pub(crate) async fn by_name(&self, name: &str) -> Result<Option<User>, Failure> {
         let name = name.to_owned();
         let found = match self {
             Self::Sqlite(_) => {
@@ -89,7 +89,7 @@ impl Users {
         found.map_err(failed)
     }
 
-    pub(crate) async fn numbered(&self, id: i64) -> Result<Option<User>, Failure> {
+    pub(crate) async fn by_id(&self, id: i64) -> Result<Option<User>, Failure> {
         let found = match self {
             Self::Sqlite(_) => {
                 let sql = "SELECT id, username, password, is_active FROM auth_user WHERE id = ?1";
@@ -130,8 +130,9 @@ impl Users {
         written.map_err(failed)
     }
 
-    /// Sets `last_login` to the time in UTC, in the form that Django writes to each database.
-    pub(crate) async fn has_logged_in(&self, id: i64) -> Result<(), Failure> {
+    /// Sets `last_login` to the current time in UTC, in the form that Django writes to each
+    /// database.
+    pub(crate) async fn set_last_login(&self, id: i64) -> Result<(), Failure> {
         let written = match self {
             Self::Sqlite(_) => {
                 let sql = "UPDATE auth_user \
@@ -212,9 +213,12 @@ async fn run_mysql(
 fn failed(fault: Fault) -> Failure {
     tracing::error!(
         error = &*fault as &(dyn Error + 'static),
-        "reading the users"
+        "using the table of users"
     );
-    Failure::new(StatusCode::SERVICE_UNAVAILABLE, "the users cannot be read")
+    Failure::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the table of users is unavailable",
+    )
 }
 
 /// How long a write waits for another program that is writing.
