@@ -21,6 +21,7 @@ pub(crate) struct FormPage {
     button: &'static str,
     /// The target of the link "Cancel".
     pub(crate) back: Option<String>,
+    /// The value of the hidden field `next`: the page to go to after the form.
     pub(crate) next: Option<String>,
 }
 
