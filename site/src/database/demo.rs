@@ -48,12 +48,13 @@ const INSERT_COPY: &str = "\
 /// follows in capitals.
 const PASSWORD_VARIABLE: &str = "LOCALLIBRARY_DEMO_PASSWORD_";
 
-/// The number of characters in a generated password, which are 119 bits of randomness.
+/// The number of characters in a generated password. 20 letters and digits are 119 bits of
+/// randomness.
 const GENERATED_PASSWORD_CHARS: usize = 20;
 
-/// The iterations of the hash of a generated password. Few suffice, since a random password of this
-/// length can't be guessed. At the first login the hash is replaced by one with the usual number of
-/// iterations, as Django does with outdated hashes.
+/// The iterations of the hash of a generated password. Few iterations suffice, since a random
+/// password of this length can't be guessed. The first login replaces the hash with one of the
+/// usual number of iterations, as in Django.
 const GENERATED_PASSWORD_ITERATIONS: u32 = 1000;
 
 /// A user who was just created, and the password if it was generated.
@@ -137,11 +138,11 @@ struct Copy {
 type Ids = HashMap<String, i64>;
 
 /// Inserts the records into empty tables in the order of the catalogue, so that the ids are 1, 2, 3
-/// and so on. Returns the users.
+/// and so on. Returns the users that were created.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
 ) -> Result<Vec<DemoUser>, sqlx::Error> {
-    let catalog: Catalog = serde_json::from_str(CATALOG).expect("a test reads the same text");
+    let catalog: Catalog = serde_json::from_str(CATALOG).expect("the tests read this catalogue");
     let bar = progress::bar("Loading the demo catalogue", catalog.records());
     let groups = insert_groups(connection, &catalog.groups).await?;
     bar.inc(catalog.groups.len() as u64);
@@ -212,8 +213,8 @@ async fn insert_users(
             insert.execute(&mut *db).await?;
         }
         ids.insert(user.username.clone(), id);
-        // Only users take noticeable time: a password from the environment is hashed with all
-        // iterations.
+        // The bar advances after each user, because hashing a password from the environment takes
+        // noticeable time.
         bar.inc(1);
     }
     Ok((ids, made))

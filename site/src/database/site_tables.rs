@@ -4,7 +4,8 @@ use sqlx::SqliteConnection;
 
 use crate::search::index;
 
-/// The table that counts failed logins and requests for mails.
+/// The table that counts failed logins and requests for password-reset mails. See
+/// `accounts/throttle.rs`.
 const FAILED_LOGINS: &str = "
 CREATE TABLE IF NOT EXISTS locallibrary_failed_login (
   subject text NOT NULL PRIMARY KEY, free integer NOT NULL, failures integer NOT NULL,
