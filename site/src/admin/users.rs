@@ -58,10 +58,10 @@ const DELETE: [&str; 5] = [
     "DELETE FROM auth_user WHERE id IN (SELECT value FROM json_each(?1))",
 ];
 
-/// The values of the form of a new user. The page of the added user has the other fields.
+/// The values of the form of a new user. The form of an existing user has more fields.
 pub(super) struct NewUserForm {
     pub(super) username: String,
-    /// The password as typed. `hash` replaces it with its hash.
+    /// The password as typed, until `hash` replaces it with its hash.
     password: String,
 }
 
@@ -193,7 +193,8 @@ fn read_grants(fields: &mut Fields<'_>, choices: PermissionChoices) -> Option<Gr
     })
 }
 
-/// Returns the algorithm and the first characters of a hash, enough to see whether it has changed.
+/// Returns the algorithm and the first characters of a hash. They suffice to notice that the
+/// password was changed.
 fn mask_hash(encoded: &str) -> String {
     const SHOWN: usize = 6;
     match (encoded.split_once('$'), encoded.rsplit_once('$')) {
@@ -210,7 +211,7 @@ fn mask_hash(encoded: &str) -> String {
 }
 
 impl NewUserForm {
-    /// Replaces the password with its hash. This is slow by design.
+    /// Replaces the password with its hash. Hashing is slow by design.
     pub(super) async fn hash(&mut self, app: &AppState) -> Result<(), PageError> {
         let password = std::mem::take(&mut self.password);
         self.password = app.hashing.encode(password).await?;
@@ -226,7 +227,7 @@ impl NewUserForm {
     }
 }
 
-/// Returns whether a user other than `own` has this name.
+/// Returns whether a user other than the one with the id `own` has this name.
 pub(super) async fn is_taken(
     db: &mut SqliteConnection,
     username: &str,
