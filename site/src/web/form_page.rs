@@ -65,7 +65,8 @@ impl FormPage {
     }
 }
 
-/// The confirmation page of a deletion. If other records block the deletion, it lists them instead.
+/// The page that asks for confirmation before a record is deleted. If other records block the
+/// deletion, it lists them instead.
 #[derive(Template)]
 #[template(path = "forms/delete.html")]
 pub(crate) struct DeletePage {
