@@ -18,8 +18,8 @@
 //! # }
 //! ```
 //!
-//! Each kind of record (books, authors, copies, loans) has a folder with one file per page. The
-//! file contains the handler of the page and its SQL statements.
+//! Each part of the catalogue (books, authors, copies, loans) has a folder with one file per page.
+//! The file contains the handler of the page and its SQL statements.
 //!
 //! | where | what |
 //! |---|---|

@@ -168,7 +168,8 @@ fn read_or_create(file: &Path) -> io::Result<SecretKey> {
         read => return read,
     }
     // The file is written under another name and then linked, so readers never see a part of it. If
-    // two programs start at once, the link of the second fails. It then reads the key of the first.
+    // two programs start at once, the second fails to create the link and reads the key of the
+    // first.
     let mut draft = file.as_os_str().to_owned();
     draft.push(format!(".{}", std::process::id()));
     let draft = PathBuf::from(draft);

@@ -77,7 +77,7 @@ pub(crate) fn per_page(session: Option<&Session>) -> u64 {
     chosen.unwrap_or(DEFAULT_PER_PAGE)
 }
 
-/// Returns the number of results on a page if the visitor has chosen one.
+/// Returns the number of results on a page that the visitor chose, if any.
 pub(crate) fn chosen_per_page(session: &Session) -> Option<u64> {
     read(session, PER_PAGE).filter(|chosen| PER_PAGE_CHOICES.contains(chosen))
 }

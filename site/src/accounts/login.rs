@@ -25,7 +25,8 @@ use crate::{
 const MISMATCH: &str = "Your username and password didn't match. Please try again.";
 
 /// The pages to which a login never leads: the login page would ask again, and the logout page only
-/// accepts POST. Every page, including these, links to the login page with its own path as `next`.
+/// accepts POST. Requests name them as `next`, because every page, including these two, links to
+/// the login page with its own path.
 const LOGIN_AND_LOGOUT: [&str; 2] = ["/accounts/login/", "/accounts/logout/"];
 
 const LOGGED_IN: &str = "UPDATE auth_user SET last_login = ? WHERE id = ?";

@@ -23,8 +23,9 @@ pub(super) struct FilterLink {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ListQuery {
     pub(super) q: String,
-    /// The values of `names`, which are the parameters of the model's filters.
+    /// The value of each parameter in `names`, if it is set.
     pub(super) values: Vec<Option<String>>,
+    /// The names of the parameters of the model's filters.
     names: Vec<&'static str>,
 }
 

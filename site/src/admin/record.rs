@@ -17,7 +17,7 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(crate) struct ModelInPath(pub(super) &'static Model);
 
-/// The model and the id in the path. Whether the record exists is not checked.
+/// The model and the id in the path. Does not check whether the record exists.
 pub(crate) struct RecordInPath {
     pub(super) model: &'static Model,
     pub(super) key: RecordKey,

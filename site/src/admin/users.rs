@@ -17,9 +17,9 @@ const MAX_NAME: usize = 150;
 const MAX_EMAIL: usize = 254;
 
 pub(super) const EXISTS: &str = "A user with that username already exists.";
-const NO_NAME: &str = "Enter a valid username. This value may contain only letters, numbers, \
-                       and @/./+/-/_ characters.";
-const NO_EMAIL: &str = "Enter a valid email address.";
+const INVALID_USERNAME: &str = "Enter a valid username. This value may contain only letters, \
+                                numbers, and @/./+/-/_ characters.";
+const INVALID_EMAIL: &str = "Enter a valid email address.";
 
 const IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM auth_user WHERE username = ? AND id IS NOT ?)";
 
@@ -132,7 +132,7 @@ pub(super) fn read(
         .as_deref()
         .is_some_and(|email| !email.is_empty() && !is_address(email))
     {
-        fields.error("email", NO_EMAIL);
+        fields.error("email", INVALID_EMAIL);
     }
     let grants = match choices {
         None => Some(None),
@@ -165,7 +165,7 @@ fn read_username(fields: &mut Fields<'_>) -> Option<String> {
     fields.help("At most 150 letters, digits and @ . + - _");
     let username = username?;
     if !username::has_allowed_chars(&username) {
-        fields.error("username", NO_NAME);
+        fields.error("username", INVALID_USERNAME);
     }
     Some(username)
 }

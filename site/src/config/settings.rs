@@ -152,8 +152,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Returns the address that visitors type. If it is the address of `--bind` and the port is 0,
-    /// it does not contain the port that the system chooses.
+    /// Returns the address that visitors type. If it is the address of `--bind`, and the port there
+    /// is 0, the result has port 0 too, not the port that the system chooses.
     pub(crate) fn base_url(&self) -> BaseUrl {
         let listening = || BaseUrl::listening_on(self.bind);
         self.base_url.clone().unwrap_or_else(listening)

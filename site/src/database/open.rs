@@ -88,8 +88,7 @@ pub(crate) async fn open(
 /// The text of an error, and what to do about it.
 type Problem = (String, &'static str);
 
-/// Checks the file before SQLite opens it, because these errors come with better advice than
-/// SQLite's.
+/// Checks the file before SQLite opens it, to report common errors with better advice.
 fn inspect_file(path: &Path) -> Result<(), Problem> {
     const READ_ONLY: &str = "the site writes to its database: make it writable for this user";
     const ANOTHER: &str = "name another file with --database-url, or move this one away";
@@ -255,7 +254,8 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(BUSY_TIMEOUT)
 }
 
-/// Result codes of SQLite. The low byte of an extended code is one of these primary codes.
+/// Primary result codes of SQLite. An extended result code contains its primary code in the low
+/// byte.
 const BUSY: i32 = 5;
 const READONLY: i32 = 8;
 const FULL: i32 = 13;

@@ -111,7 +111,7 @@ pub(crate) async fn not_found() -> PageError {
     PageError::NotFound
 }
 
-/// The heading and text of an error page. Replaces the general text for the status of the response.
+/// The heading and text of an error page, instead of the general ones for the status.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ErrorText(pub(super) &'static str, pub(super) &'static str);
 

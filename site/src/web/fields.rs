@@ -94,11 +94,11 @@ pub(crate) struct Choice {
 /// wordings `Unquoted` and `Quoted`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InvalidChoice {
-    /// Does not repeat the value.
+    /// The error does not repeat the value.
     Unquoted,
-    /// Repeats the value.
+    /// The error repeats the value. For an empty value, it asks for a value instead.
     Quoted,
-    /// Repeats the value, even if it is empty.
+    /// The error repeats the value, even if it is empty.
     AlwaysQuoted,
 }
 
@@ -413,7 +413,7 @@ impl<'a> Fields<'a> {
 }
 
 impl Field {
-    /// Returns the value as text: of a select field, the labels of the chosen values.
+    /// Returns the value as text. For a select field, returns the labels of the chosen values.
     pub(crate) fn in_words(&self) -> String {
         match &self.kind {
             FieldKind::Checkbox { is_checked: true } => "Yes".to_owned(),

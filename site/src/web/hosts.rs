@@ -10,7 +10,7 @@ use axum::{
 use super::error::PageError;
 use crate::state::AppState;
 
-/// Responds 400 to a request for a host that is not allowed, or that does not name exactly one host
+/// Responds 400 to a request if its host is not allowed, or if it does not name exactly one host,
 /// as HTTP/1.1 requires.
 ///
 /// Links in mails and redirects contain the host. Without this check a client could choose it.

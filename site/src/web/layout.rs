@@ -262,8 +262,9 @@ impl Layout {
             .then_some(self.overdue.len())
     }
 
-    /// Removes the messages about the visitor's last action from the session and returns them. Does
-    /// so for GET requests only, whose response shows the messages.
+    /// Removes the messages about the visitor's last action from the session and returns them. For
+    /// requests other than GET, returns none and leaves them in the session: a response to HEAD
+    /// would not show them.
     pub(crate) fn messages(&self) -> Vec<Message> {
         match (&self.session, &self.visit) {
             (Some(session), Some(visit)) if *visit.method() == Method::GET => {
