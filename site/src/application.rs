@@ -43,7 +43,8 @@ impl Application {
     /// router.
     ///
     /// # Errors
-    /// [`StartError`] if the address is taken, or the database or the secret key cannot be used.
+    /// [`StartError`] if the address is taken, or if the database, the secret key or the session
+    /// storage cannot be used.
     pub async fn build(config: Config) -> Result<Self, StartError> {
         // The socket comes first: if the site is already running, a second start fails here and
         // leaves the files unchanged.
@@ -53,7 +54,7 @@ impl Application {
             .clone()
             .unwrap_or_else(|| BaseUrl::listening_on(address));
         warn_about_base_url(&base_url, address);
-        // A key from the settings is checked before any file is created.
+        // Fails on an unusable key in the settings before any file is created.
         secret::from_settings(&config)?;
         let (db, new_users) = database::open(config.database_url.path(), InitialData::Demo).await?;
         let secret_key = secret::load_or_create(&config)?;
@@ -92,8 +93,8 @@ impl Application {
         self.router.clone()
     }
 
-    /// Returns the address that the site listens on. Port 0 of the settings is replaced by the
-    /// port that the system chose.
+    /// Returns the address that the site listens on. If the settings have port 0, this address has
+    /// the port that the system chose.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -134,7 +135,7 @@ impl Application {
     /// Serves requests until `stop` completes, then finishes those in progress, for at most
     /// [`GRACE`](crate::shutdown::GRACE).
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) {
-        // The tasks are aborted when this function ends. The next start continues their work.
+        // The set aborts its task when it is dropped. The next start continues the work.
         let mut background = JoinSet::new();
         background.spawn(index::fold_stale_periodically(self.db.clone()));
         serving::serve(self.listener, self.router, self.limits, stop).await;
@@ -143,7 +144,8 @@ impl Application {
     }
 }
 
-/// Warns if visitors would not be safe under the base URL, or if their requests would be refused.
+/// Warns if other machines on the network can read the cookies of visitors, or if the site refuses
+/// all requests from other machines.
 fn warn_about_base_url(base_url: &BaseUrl, address: SocketAddr) {
     if !base_url.is_https() && !address.ip().is_loopback() {
         tracing::warn!(
@@ -153,8 +155,8 @@ fn warn_about_base_url(base_url: &BaseUrl, address: SocketAddr) {
     }
     if base_url.host() == host_of(&address.to_string()) && address.ip().is_unspecified() {
         tracing::warn!(
-            "requests for other hosts than this machine are refused \
-             (set --base-url to the address that visitors type)"
+            "requests from other machines are refused, because the base URL names no host that \
+             they can use (set --base-url to the address that visitors type)"
         );
     }
 }

@@ -22,7 +22,7 @@ const INSERT_USER: &str = "\
 
 const CHECK_FILE: &str = "PRAGMA quick_check";
 
-/// The environment variable from which scripts set the password of a new user.
+/// The environment variable with the password of a new user, for scripts.
 const PASSWORD_VARIABLE: &str = "LOCALLIBRARY_NEW_PASSWORD";
 
 /// Runs `command` and returns the text to print.
@@ -57,14 +57,15 @@ async fn open(
     database::open(config.database_url.path(), initial).await
 }
 
-/// Lists the generated passwords of new users, one user a line. Returns an empty text if there are
-/// none. The passwords are not stored in plain text, so this list is the only place to read them.
+/// Lists the generated passwords of new users, one user a line. Returns an empty text if no
+/// password was generated. Only hashes are stored, so this list is the only place to read the
+/// passwords.
 pub(crate) fn list_generated_passwords(users: &[DemoUser]) -> String {
-    let made = users
+    let generated = users
         .iter()
         .filter_map(|user| Some((&user.username, user.generated_password.as_ref()?)));
     let mut text = String::new();
-    for (username, password) in made {
+    for (username, password) in generated {
         if text.is_empty() {
             text.push_str("\nNew users; their passwords are shown only once:");
         }
@@ -78,9 +79,9 @@ async fn create_user(config: &Config, user: &NewUser) -> Result<String, StartErr
     const DOING: &str = "creating a user";
     const ADVICE: &str = "see `locallibrary create-user --help`";
     let fail = |problem: String, advice| StartError::new(DOING, problem, advice);
-    let is_name = (1..=username::MAX_CHARS).contains(&user.username.chars().count())
+    let is_valid = (1..=username::MAX_CHARS).contains(&user.username.chars().count())
         && username::has_allowed_chars(&user.username);
-    if !is_name {
+    if !is_valid {
         let problem = "a username is at most 150 letters, digits and @ . + - _";
         return Err(fail(problem.to_owned(), ADVICE));
     }
@@ -138,7 +139,7 @@ fn ask_password() -> io::Result<String> {
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// Checks everything that a start needs: the database, the secret key and the session storage.
+/// Checks what the site needs to start: the database, the secret key and the session storage.
 async fn check(config: &Config) -> Result<String, StartError> {
     if !config.database_url.path().is_file() {
         return Err(StartError::new(

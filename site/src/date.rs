@@ -28,7 +28,7 @@ pub(crate) fn display(stored: &str) -> String {
     }
 }
 
-/// Formats a time: `Nov. 26, 2026, 14:05 UTC`.
+/// Formats a time in UTC: `Nov. 26, 2026, 14:05 UTC`.
 pub(crate) fn display_time(time: SystemTime) -> String {
     match Timestamp::try_from(time) {
         Ok(time) => {
@@ -52,7 +52,7 @@ pub(crate) fn display_timestamp(stored: &str) -> String {
     }
 }
 
-/// Formats the date of a time: `Nov. 26, 2026`.
+/// Formats the date of `time` in UTC: `Nov. 26, 2026`.
 pub(crate) fn display_day(time: SystemTime) -> String {
     match Timestamp::try_from(time) {
         Ok(time) => display(&time.to_zoned(TimeZone::UTC).date().to_string()),
@@ -133,7 +133,7 @@ fn digits(text: &str, lengths: RangeInclusive<usize>) -> Option<&str> {
         .then_some(text)
 }
 
-/// Returns the current time as Django stores it: UTC, in microseconds, without an offset.
+/// Returns the current time as Django stores it: in UTC, with microseconds and without an offset.
 pub(crate) fn timestamp() -> String {
     Timestamp::now()
         .strftime("%Y-%m-%d %H:%M:%S.%6f")

@@ -5,7 +5,7 @@ use crate::{
     users::Permission::{ChangeGenre, DeleteGenre},
 };
 
-/// The genres.
+/// The genres of books.
 pub(crate) static GENRES: NamedRecord = NamedRecord {
     kind: "genre",
     plural: "genres",

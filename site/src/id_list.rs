@@ -1,4 +1,4 @@
-//! Passes the ids of several records as one parameter of a statement.
+//! Passes the ids of several records as one parameter of an SQL statement.
 
 use serde_json::Value;
 use sqlx::SqliteConnection;

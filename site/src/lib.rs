@@ -18,8 +18,8 @@
 //! # }
 //! ```
 //!
-//! Each noun of the catalogue has a folder with one file per page. The SQL of a page is in the
-//! file of the page.
+//! Each part of the catalogue (books, authors, copies, loans) has a folder with one file per page.
+//! The file contains the handler of the page and its SQL statements.
 //!
 //! | where | what |
 //! |---|---|
@@ -33,11 +33,11 @@
 //! | `home/`, `books/`, `authors/`, `copies/`, `loans/`, `search/` | the pages |
 //! | `named/`, `genres.rs`, `languages.rs` | the pages of genres and languages, which have a name only |
 //! | `date.rs`, `language_tag.rs` | formats of dates; BCP 47 tags of languages |
-//! | `id_list.rs` | the ids of several records as one parameter of a statement |
+//! | `id_list.rs` | the ids of several records as one parameter of an SQL statement |
 //! | `users/`, `accounts/`, `mail.rs` | users; logins and passwords; mails |
 //! | `admin/` | the staff area: every record, every account, every session |
-//! | `remembered/` | the items of a visitor's session: list, change, delete, download |
-//! | `sessions.rs`, `visitor.rs` | the storage of sessions; the items that the site keeps in them |
+//! | `remembered/` | the items (named values) in a visitor's session: list, change, delete, download |
+//! | `sessions.rs`, `visitor.rs` | the session storage; the items that the site keeps in a session |
 
 mod accounts;
 mod admin;

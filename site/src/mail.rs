@@ -30,7 +30,7 @@ pub(crate) struct Mail {
 
 impl Mail {
     pub(crate) fn new(to: &str, subject: &str, body: String) -> Self {
-        // A line break would start another header.
+        // A line break in the address or the subject would start another header.
         let line = |text: &str| text.replace(char::is_control, " ");
         Self {
             to: line(to),
@@ -77,8 +77,8 @@ fn as_text(from: &Mailbox, Mail { to, subject, body }: &Mail) -> String {
     format!("To: {to}\nSubject: {subject}\nFrom: {from}\n\n{body}\n")
 }
 
-/// Writes `text` to a new file in `folder`. The file is renamed into place, so readers never see a
-/// part of it.
+/// Writes `text` to a new file in `folder`. The file gets its final name when it is complete, so
+/// readers never see a part of it.
 fn write_to_folder(folder: &Path, text: &str) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let name = format!("{}-{}", date::timestamp(), random_alphanumeric(8)?);
@@ -126,7 +126,8 @@ mod tests {
 
     use super::*;
 
-    /// Accepts one mail as a mail server does. Returns the lines after the DATA command.
+    /// Accepts one mail as a mail server does. Returns the lines between the command DATA and the
+    /// final dot: the headers and the text.
     fn receive(listener: &TcpListener) -> io::Result<String> {
         let (mut client, _) = listener.accept()?;
         let lines = BufReader::new(TcpStream::try_clone(&client)?).lines();
@@ -160,7 +161,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let send = || {
             let MailTo::Smtp(server) = format!("smtp://{address}").parse().unwrap() else {
-                panic!("it is a server");
+                panic!("the URL names a mail server");
             };
             let from = "library@library.example".parse().unwrap();
             let mail = Mail::new("ada@example.org", "Hello", "A link".to_owned());
@@ -187,7 +188,7 @@ mod tests {
             "A link".to_owned(),
         );
         mailer.send(mail).await;
-        // The client sends QUIT when it is dropped, which ends the server's loop.
+        // The mailer has closed its connection with QUIT, which ends the loop in `receive`.
         let mail = received.join().unwrap().unwrap();
         for line in [
             "From: library@library.example",

@@ -26,8 +26,8 @@ fn main() -> ExitCode {
 async fn run(config: Config) -> ExitCode {
     if let Some(command) = &config.command {
         return match cli::run(&config, command).await {
-            Ok(words) => {
-                println!("{words}");
+            Ok(text) => {
+                println!("{text}");
                 ExitCode::SUCCESS
             }
             Err(error) => {
@@ -36,11 +36,12 @@ async fn run(config: Config) -> ExitCode {
             }
         };
     }
-    // Registered before the start, so a signal during the start is not lost.
+    // Listen for signals before the start: one that arrives during the start then stops the site
+    // gracefully.
     let stop = shutdown::signal_received();
     match Application::build(config).await {
         Ok(application) => {
-            // Standard output may be closed already, which is no reason to stop.
+            // If standard output is closed, serve anyway.
             let _ = writeln!(io::stdout(), "{}", application.startup_message());
             application.serve(stop).await;
             ExitCode::SUCCESS

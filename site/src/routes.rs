@@ -54,8 +54,8 @@ pub(crate) fn router(state: AppState) -> Router {
             state.clone(),
             visit_layer::begin,
         ))
-        // The last layer is the outermost, so a request for a refused host still gets the site's
-        // error page and headers.
+        // Each layer wraps the layers above it. The layers below `refuse_foreign` therefore add an
+        // error page and the security headers to its refusals.
         .layer(state.sessions.layer().on_error(error::session_failed))
         .layer(refuse_foreign.clone())
         .layer(middleware::from_fn_with_state(
@@ -246,7 +246,8 @@ fn remembered_pages() -> Router<AppState> {
     all(pages)
 }
 
-/// The staff area. Permissions depend on the model, so the pages check them.
+/// The staff area. The permission that a page requires depends on the kind of record in the path,
+/// so the page checks it.
 fn staff_pages() -> Router<AppState> {
     let pages = [
         ("/admin/", require_staff(read(admin::index))),
@@ -303,8 +304,8 @@ fn all<const N: usize>(pages: [(&'static str, MethodRouter<AppState>); N]) -> Ro
 fn page(path: &'static str, methods: MethodRouter<AppState>) -> Router<AppState> {
     let router = Router::new().route(path, against_forgery(methods));
     match path.strip_suffix('/') {
-        // The request path matched `bare`, which starts with a single slash and a word. The
-        // redirect therefore stays on this site.
+        // The request path matched `bare`, which starts with a single slash. A target that starts
+        // with two slashes would lead to another host.
         Some(bare) => router.route(
             bare,
             any(async |uri: Uri, RawQuery(query)| {

@@ -12,11 +12,11 @@ use crate::{
     config::{Config, SecretKey},
 };
 
-/// The length of a generated key. 64 random letters and digits are 381 bits.
+/// The length of a generated key. 64 random letters and digits are 381 bits of randomness.
 const GENERATED_KEY_CHARS: usize = 64;
 
-/// The length below which a key is used with a warning. Django's deployment checks ask for the
-/// same length.
+/// The recommended length of a key. A shorter key is used, but logs a warning. Django's deployment
+/// checks ask for the same length.
 const RECOMMENDED_KEY_CHARS: usize = 50;
 
 const ALPHANUMERIC: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -44,8 +44,8 @@ const PUBLISHED: [&str; 14] = [
 /// production.
 const INSECURE_PREFIX: &str = "django-insecure-";
 
-/// Returns the key from the settings. If they have none, reads the key file beside the database,
-/// and creates it first if it does not exist.
+/// Returns the key from the settings. If the settings have none, reads it from the file beside the
+/// database. If that file does not exist, creates it with a random key.
 pub(crate) fn load_or_create(config: &Config) -> Result<SecretKey, StartError> {
     if let Some(key) = from_settings(config)? {
         return Ok(key);
@@ -61,7 +61,7 @@ pub(crate) fn load_or_create(config: &Config) -> Result<SecretKey, StartError> {
     check(key, config)
 }
 
-/// Returns the key that the settings contain or whose file they name. Creates nothing.
+/// Returns the key in the settings, or the key in the file that the settings name. Creates no file.
 pub(crate) fn from_settings(config: &Config) -> Result<Option<SecretKey>, StartError> {
     let key = match (&config.secret_key, &config.secret_key_file) {
         (Some(key), _) => key.clone(),
@@ -69,7 +69,7 @@ pub(crate) fn from_settings(config: &Config) -> Result<Option<SecretKey>, StartE
             StartError::new(
                 format!("reading the secret key from {file:?}"),
                 error,
-                "name a text file that holds the key with --secret-key-file",
+                "use --secret-key-file to name a text file that contains the key",
             )
         })?,
         (None, None) => return Ok(None),
@@ -77,16 +77,16 @@ pub(crate) fn from_settings(config: &Config) -> Result<Option<SecretKey>, StartE
     check(key, config).map(Some)
 }
 
-/// Adds the fallback keys of the settings to `current` with `fallback`, so that signatures of
-/// former keys are accepted.
+/// Calls `fallback` to add each former key in the settings to `current`, which then accepts the
+/// signatures of these keys as well.
 pub(crate) fn with_fallbacks<'a, T>(
     config: &'a Config,
     current: T,
     fallback: impl Fn(T, &'a str) -> T,
 ) -> T {
-    let before = config.secret_key_fallback.iter().map(SecretKey::expose);
-    // With an empty key, anyone could make valid signatures.
-    before.filter(|key| !key.is_empty()).fold(current, fallback)
+    let former = config.secret_key_fallback.iter().map(SecretKey::expose);
+    // Skip empty keys: anyone can sign with an empty key.
+    former.filter(|key| !key.is_empty()).fold(current, fallback)
 }
 
 /// Refuses an empty key. Refuses a published key unless only this machine can reach the site.
@@ -130,7 +130,7 @@ fn is_published(key: &str) -> bool {
             .any(|known| known.eq_ignore_ascii_case(key))
 }
 
-/// Returns whether only this machine can reach itself under this host name.
+/// Returns whether `host` is a name by which a machine reaches itself, such as `localhost`.
 fn is_loopback(host: &str) -> bool {
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
@@ -138,8 +138,8 @@ fn is_loopback(host: &str) -> bool {
 
 /// Returns `size` random letters and digits. The randomness comes from the operating system.
 pub(crate) fn random_alphanumeric(size: usize) -> io::Result<String> {
-    // 248 is a multiple of 62. Larger bytes are discarded, or the first 8 characters would be more
-    // likely than the others.
+    // 248 is the largest multiple of 62 in a byte. Bytes from 248 on are discarded. Otherwise the
+    // first 8 of the 62 characters would be more likely than the others.
     const LIMIT: u8 = 248;
     let mut text = String::with_capacity(size);
     while text.len() < size {
@@ -168,7 +168,7 @@ fn read_or_create(file: &Path) -> io::Result<SecretKey> {
         read => return read,
     }
     // The file is written under another name and then linked, so readers never see a part of it. If
-    // two programs start at once, the second link fails and that program reads the key of the
+    // two programs start at once, the second fails to create the link and reads the key of the
     // first.
     let mut draft = file.as_os_str().to_owned();
     draft.push(format!(".{}", std::process::id()));

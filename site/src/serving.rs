@@ -28,7 +28,8 @@ use tower::Service;
 
 use crate::{config::Limits, shutdown};
 
-/// The pause before the next attempt to accept a connection if the system is out of resources.
+/// The pause after a failed attempt to accept a connection, for example because the process has too
+/// many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Serves `router` until `stop` completes. Then accepts no new connections, closes the idle ones,
@@ -95,7 +96,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
-            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) if affects_one_connection(&error) => {}
             Err(error) => {
                 tracing::error!("accepting a connection: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -104,8 +105,9 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-/// Returns whether `error` concerns only the connection that was about to be accepted.
-fn is_of_one_connection(error: &io::Error) -> bool {
+/// Returns whether `error` affects only the connection that was about to be accepted, so that the
+/// next one can be accepted at once.
+fn affects_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(
         error.kind(),

@@ -52,8 +52,8 @@ async fn build(
     }
 }
 
-/// The session cookie. Over https its name has the prefix `__Host-`, so no other host can set it.
-/// Over plain http it is the cookie of Django, which every browser and tool accepts.
+/// Returns the session cookie. Over https its name has the prefix `__Host-`, so no other host can
+/// set it. Over plain http, where browsers refuse the prefix, it has Django's name `sessionid`.
 fn cookie(base_url: &BaseUrl) -> Cookie {
     let cookie = Cookie::new("__Host-sessionid");
     match base_url.is_https() {

@@ -1,7 +1,7 @@
 use std::fmt;
 
-/// The reason why the site did not start, in one line: what it was doing, what went wrong, and what
-/// to do about it.
+/// The reason why the site did not start or a subcommand failed, in one line: what the program was
+/// doing, what went wrong, and what to do about it.
 ///
 /// The line is printed to the person who started the program, so it includes the text of the cause.
 #[derive(Debug)]

@@ -15,13 +15,14 @@ use crate::{
 
 /// A function that loads the ids of the copies that a user has on loan past their due date.
 ///
-/// The layout shows a notice about them but must not import `loans/`, so it calls this function.
+/// The layout of the pages shows a notice about these copies. No file in `web/` imports a page,
+/// such as those in `loans/`, so the layout calls a function of this type instead.
 pub(crate) type OverdueCopies =
     for<'db> fn(&'db SqlitePool, i64) -> BoxFuture<'db, Result<Vec<String>, sqlx::Error>>;
 
 /// The state that all pages share. Created by [`Application::build`](crate::Application::build).
 ///
-/// This file imports no page and nothing of `web/`, so that both can import it.
+/// This file imports neither the pages nor `web/`, so that both can import it.
 #[derive(Clone)]
 pub(crate) struct AppState {
     pub(crate) db: SqlitePool,

@@ -1,4 +1,5 @@
-//! The items that the site keeps in a visitor's session. Each is named here, once.
+//! The items (named values) that the site keeps in a visitor's session. Only this file contains
+//! their names.
 //!
 //! `cloakroom-django` stores the login and the messages, under the names that Django uses.
 
@@ -8,7 +9,7 @@ use cloakroom_django::auth::messages::{self, Level, Message};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-/// The number of visits of the home page. Django's LocalLibrary uses the same name.
+/// The number of visits to the home page. Django's LocalLibrary stores it under the same name.
 const NUM_VISITS: Item<u64> = Item::new("num_visits");
 
 /// The number of results on a page.
@@ -17,14 +18,15 @@ const PER_PAGE: Item<u64> = Item::new("per_page");
 /// The colour scheme of the pages: `light` or `dark`.
 const COLOUR_SCHEME: Item<String> = Item::new("colour_scheme");
 
-/// The notices that the visitor has dismissed. Maps the slug to `true`, or for `overdue` to the ids
-/// of the copies.
+/// The notices that the visitor has dismissed. Maps the slug of a notice to `true`, except
+/// `overdue`, which maps to the ids of the copies that were overdue.
 const DISMISSED_NOTICES: Item<Map<String, Value>> = Item::new("dismissed_notices");
 
 /// The ids of the books viewed last, newest first.
 const RECENT_BOOKS: Item<Vec<i64>> = Item::new("recent_books");
 
-/// The token of a password reset, kept between the link in the mail and the form.
+/// The token of a password reset. Stored when the visitor opens the link in the mail, and checked
+/// when they submit the form.
 const PASSWORD_RESET_TOKEN: Item<String> = Item::new("_password_reset_token");
 
 /// Django's name for the messages to show on the next page.
@@ -45,14 +47,14 @@ pub(crate) const PER_PAGE_CHOICES: [u64; 5] = [5, 10, 20, 50, 100];
 /// The number of results on a page by default.
 const DEFAULT_PER_PAGE: u64 = 10;
 
-/// The number of books in `recent_books`.
+/// The largest number of books in `recent_books`.
 const MAX_RECENT: usize = 5;
 
 /// The slugs of the notices that the site shows.
 pub(crate) const WELCOME: &str = "welcome";
 pub(crate) const OVERDUE: &str = "overdue";
 
-/// Counts a visit of the home page and returns the number of visits, this one included.
+/// Counts a visit to the home page and returns the number of visits, including this one.
 ///
 /// Only GET counts as a visit. For HEAD the session stays unchanged.
 pub(crate) fn count_visit(session: &Session, method: &Method) -> cloakroom::Result<u64> {
@@ -64,7 +66,7 @@ pub(crate) fn count_visit(session: &Session, method: &Method) -> cloakroom::Resu
     }
 }
 
-/// Returns the number of visits of the home page.
+/// Returns the number of visits to the home page.
 pub(crate) fn visits(session: &Session) -> Option<u64> {
     read(session, NUM_VISITS)
 }
@@ -75,7 +77,7 @@ pub(crate) fn per_page(session: Option<&Session>) -> u64 {
     chosen.unwrap_or(DEFAULT_PER_PAGE)
 }
 
-/// Returns the number of results on a page if the visitor has chosen one.
+/// Returns the number of results on a page that the visitor chose, if any.
 pub(crate) fn chosen_per_page(session: &Session) -> Option<u64> {
     read(session, PER_PAGE).filter(|chosen| PER_PAGE_CHOICES.contains(chosen))
 }
@@ -140,7 +142,7 @@ pub(crate) fn dismissed(session: &Session) -> Dismissed {
     }
 }
 
-/// Records that the visitor dismissed the welcome.
+/// Records that the visitor dismissed the welcome notice.
 pub(crate) fn dismiss_welcome(session: &Session) -> cloakroom::Result<()> {
     dismiss(session, WELCOME, Value::Bool(true))
 }
@@ -197,7 +199,7 @@ pub(crate) fn add_message(session: &Session, text: impl Into<String>) -> cloakro
     messages::add(session, Message::new(Level::SUCCESS, text))
 }
 
-/// Returns whether the session holds no items but messages. Messages alone are no reason to keep a
+/// Returns whether the session is empty apart from messages, which alone are no reason to keep a
 /// session.
 pub(crate) fn is_empty(session: &Session) -> bool {
     session.names().iter().all(|name| name == MESSAGES)
@@ -208,8 +210,8 @@ pub(crate) fn take_messages(session: &Session) -> Vec<Message> {
     messages::take(session).unwrap_or_default()
 }
 
-/// Returns the value of `item`, or `None` if it is not set or has another type. Another program
-/// that shares the store may have written it.
+/// Returns the value of `item`. Returns `None` if the item is not set, or if its value has another
+/// type: a program that shares the store may have written it.
 fn read<T: DeserializeOwned>(session: &Session, item: Item<T>) -> Option<T> {
     session.get(item).ok().flatten()
 }

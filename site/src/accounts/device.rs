@@ -1,8 +1,8 @@
-/// Returns a name for the device behind a `User-Agent`, such as `Firefox on Linux`, by which users
-/// tell their sessions apart.
+/// Returns a name for the device that sent the header `User-Agent`, such as `Firefox on Linux`.
+/// Users tell their sessions apart by it.
 pub(crate) fn name(user_agent: &str) -> String {
-    // The order matters: the header of a browser may also contain the marks of browsers further
-    // down.
+    // The first match counts: the header of a browser may also contain the marks of browsers
+    // further down in this list.
     const BROWSERS: [(&str, &str); 6] = [
         ("Edg", "Edge"),
         ("OPR/", "Opera"),

@@ -20,17 +20,18 @@ use crate::{
     },
 };
 
-/// The error for every failed login. It is the same for all causes, so it does not show which
+/// The error for every failed login. It is the same for all causes, so that it does not show which
 /// accounts exist.
 const MISMATCH: &str = "Your username and password didn't match. Please try again.";
 
 /// The pages to which a login never leads: the login page would ask again, and the logout page only
-/// accepts POST. Every page, including these, links to the login page with its own path as `next`.
+/// accepts POST. Requests name them as `next`, because every page, including these two, links to
+/// the login page with its own path.
 const LOGIN_AND_LOGOUT: [&str; 2] = ["/accounts/login/", "/accounts/logout/"];
 
 const LOGGED_IN: &str = "UPDATE auth_user SET last_login = ? WHERE id = ?";
 
-/// The properties in which the login pages of the site differ.
+/// The properties in which the login page of the site and that of the staff area differ.
 pub(crate) struct LoginPage {
     pub(crate) heading: &'static str,
     /// The URL to which the form is submitted.
@@ -80,8 +81,8 @@ pub(crate) async fn submit(
     Ok(redirect(&visit.safe_next(Some(&next), "/")))
 }
 
-/// Returns the user whose name and password are in the form of a login page, or `None` if they are
-/// wrong. Counts the attempt.
+/// Returns the user whose name and password are in the form of a login page, or `None` if the login
+/// is refused. Counts a failed attempt.
 pub(crate) async fn authenticate_form(
     visit: &Visit,
     form: &Form,
@@ -117,7 +118,8 @@ pub(crate) fn page(
     Ok(([(CACHE_CONTROL, "no-store")], Html(login.render()?)).into_response())
 }
 
-/// Returns the page to go to after the login: `next` of the form, or else of the query.
+/// Returns the page to go to after the login: the parameter `next` of the form, or else of the
+/// query.
 pub(crate) fn next_of(form: &Form, query: Option<&str>) -> String {
     match form.get("next") {
         Some(next) => unless_login_or_logout(next.to_owned()),
@@ -126,6 +128,7 @@ pub(crate) fn next_of(form: &Form, query: Option<&str>) -> String {
     .unwrap_or_default()
 }
 
+/// Returns the parameter `next` of the query.
 pub(crate) fn next_in(query: Option<&str>) -> Option<String> {
     let mut parameters = form_urlencoded::parse(query?.as_bytes());
     let (_, next) = parameters.find(|(name, _)| name == "next")?;
@@ -177,7 +180,7 @@ pub(crate) async fn log_in(visit: &Visit, user: &User) -> Result<(), PageError> 
     let session = visit.session().await?;
     app.auth.log_in(&session, user)?;
     ignore_unsupported(session.set_label(device::name(visit.user_agent())))?;
-    // A CSRF token that was seen or planted before the login is not valid after it.
+    // A CSRF token that an attacker saw or planted before the login must not be valid after it.
     visit.secret().rotate()?;
     let update = sqlx::query(LOGGED_IN).bind(date::timestamp()).bind(user.id);
     update.execute(&app.db).await?;

@@ -12,7 +12,8 @@ struct LoggedOut {
     layout: Layout,
 }
 
-/// Ends the session of this browser and shows a page that says so. Ignores `next`.
+/// Ends the session of this browser and shows a page that confirms the logout. Ignores the
+/// parameter `next`.
 pub(crate) async fn logout(visit: Visit) -> Result<Response, PageError> {
     if let Some(session) = visit.session_if_any().await? {
         visit.app().auth.log_out(&session)?;

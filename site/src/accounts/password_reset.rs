@@ -33,10 +33,10 @@ const INVALID_EMAIL: &str = "Enter a valid email address.";
 
 const SENT: &str = "/accounts/password_reset/done/";
 
-/// The placeholder for the token in the URL, while the token itself is in the session.
+/// The placeholder in the URL for the token while the token itself is in the session.
 const SET_PASSWORD: &str = "set-password";
 
-/// The number of mails that one request sends at most. Several accounts may have the same address.
+/// The largest number of mails that one request sends. Several accounts may have the same address.
 const MAX_MAILS: i64 = 10;
 
 const ACCOUNTS: &str =
@@ -78,9 +78,9 @@ pub(crate) async fn ask(layout: Layout) -> Result<Response, PageError> {
 
 /// Mails a link to every account with this address.
 ///
-/// The response does not show whether there is an account, or whether too many mails were
-/// requested. Nor does the time that it takes: the accounts are looked up after the response.
-/// Requests are counted for addresses without an account as well.
+/// The response does not show whether an account with the address exists, or whether too many mails
+/// were requested. A background task looks up the accounts, so the response time does not show it
+/// either. Requests for addresses without an account are counted as well.
 pub(crate) async fn send(visit: Visit, form: Form) -> Result<Response, PageError> {
     let mut fields = Fields::submitted(&form);
     let email = read_email(&mut fields);
@@ -124,7 +124,7 @@ async fn mail_links(
             username: &user.username,
             link: format!("{origin}/accounts/reset/{}/{token}/", tokens::uid(&id)),
         };
-        // The address of the account, not the typed one: the comparison ignores case.
+        // Send the mail to the stored address. The typed one may differ in case.
         let subject = format!("Password reset on {host}");
         app.mailer
             .send(Mail::new(&email, &subject, mail.render()?))
@@ -133,13 +133,13 @@ async fn mail_links(
     Ok(())
 }
 
-/// The page that says that the mail was sent, if there is an account.
+/// The page after the request for a link. It is the same whether or not a mail was sent.
 pub(crate) async fn sent(layout: Layout) -> Result<Html<String>, PageError> {
     Ok(Html(Sent { layout }.render()?))
 }
 
-/// Handles the link in the mail: moves the token into the session and redirects, so the token is no
-/// longer in the address bar. Then shows the form.
+/// Handles the link in the mail. First moves the token into the session and redirects, so that the
+/// token is no longer in the address bar. Then shows the form.
 pub(crate) async fn confirm(visit: Visit, params: RawPathParams) -> Result<Response, PageError> {
     let (uid, token) = uid_and_token(&params);
     let found = find(&visit, uid, token).await?;
@@ -167,7 +167,7 @@ pub(crate) async fn set(
     let (uid, token) = uid_and_token(&params);
     let found = match token {
         SET_PASSWORD => find(&visit, uid, token).await?,
-        // Only the page with the placeholder has the form.
+        // The form is only on the page with the placeholder in its URL.
         _ => None,
     };
     let Some(user) = found else {
@@ -204,8 +204,8 @@ fn read_email(fields: &mut Fields<'_>) -> Option<String> {
     Some(email)
 }
 
-/// Returns whether `email` has the form `name@domain.example`. Whether the mailbox exists is not
-/// checked.
+/// Returns whether `email` has the form `name@domain.example`. Does not check whether the mailbox
+/// exists.
 pub(crate) fn is_address(email: &str) -> bool {
     let Some((name, domain)) = email.rsplit_once('@') else {
         return false;
@@ -220,10 +220,10 @@ pub(crate) fn is_address(email: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    let are_parts = !name.split('.').any(str::is_empty);
+    let is_name = name.chars().all(is_name_char) && !name.split('.').any(str::is_empty);
     let is_domain =
         domain == "localhost" || domain.contains('.') && domain.split('.').all(is_label);
-    are_parts && name.chars().all(is_name_char) && is_domain
+    is_name && is_domain
 }
 
 fn uid_and_token(params: &RawPathParams) -> (&str, &str) {
@@ -235,8 +235,8 @@ fn uid_and_token(params: &RawPathParams) -> (&str, &str) {
     (param("uid"), param("token"))
 }
 
-/// Returns the user of a link if its token is valid. The token is `token`, or the one in the
-/// session if `token` is the placeholder.
+/// Returns the user of a link if the token of the link is valid. If `token` is the placeholder, the
+/// token in the session is checked.
 async fn find(visit: &Visit, uid: &str, token: &str) -> Result<Option<User>, PageError> {
     let app = visit.app();
     let token = match token {
@@ -251,12 +251,12 @@ async fn find(visit: &Visit, uid: &str, token: &str) -> Result<Option<User>, Pag
         return Ok(None);
     };
     let user = User::by_id(&app.db, id).await?;
-    let is_good = |user: &User| {
+    let is_valid = |user: &User| {
         let id = user.id.to_string();
         app.reset_tokens
             .check(&token, &subject(user, &id), SystemTime::now())
     };
-    Ok(user.filter(is_good))
+    Ok(user.filter(is_valid))
 }
 
 fn subject<'a>(user: &'a User, id: &'a str) -> Subject<'a> {

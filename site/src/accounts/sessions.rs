@@ -22,7 +22,7 @@ struct OwnSessions {
     layout: Layout,
     /// `None` if the session storage can't list the sessions of a user.
     sessions: Option<Vec<OwnSession>>,
-    can_others_end: bool,
+    has_others: bool,
 }
 
 struct OwnSession {
@@ -50,7 +50,7 @@ pub(crate) async fn list(visit: Visit, layout: Layout) -> Result<Html<String>, P
         Err(error) => return Err(error.into()),
     };
     let page = OwnSessions {
-        can_others_end: sessions.as_ref().is_some_and(|all| all.len() > 1),
+        has_others: sessions.as_ref().is_some_and(|all| all.len() > 1),
         layout,
         sessions,
     };
@@ -84,7 +84,7 @@ pub(crate) async fn end_all_others(visit: Visit) -> Result<Response, PageError> 
     Ok(redirect(PAGE))
 }
 
-/// Ends all sessions of the user but this one, if the session storage can find them.
+/// Ends all sessions of the user except this one, if the session storage can find them.
 pub(crate) async fn end_others(visit: &Visit) -> Result<(), PageError> {
     let Some(this) = visit.session().await?.tag() else {
         return Ok(());
@@ -99,8 +99,9 @@ pub(crate) async fn end_all(visit: &Visit, user: i64) -> Result<(), PageError> {
     ignore_unsupported(visit.app().sessions.revoke_all(&owner).await)
 }
 
-/// Ignores the error of a session storage that can't find the sessions of a user. If the password
-/// was changed, the other sessions end anyway when they are next used.
+/// Ignores the error of a session storage that can't find the sessions of a user. After a password
+/// change, the other sessions end anyway when they are next used, because a session is only valid
+/// with the password of its login.
 pub(super) fn ignore_unsupported<T>(done: cloakroom::Result<T>) -> Result<(), PageError> {
     match done {
         Err(error) if error.kind() != ErrorKind::Unsupported => Err(error.into()),
@@ -108,7 +109,7 @@ pub(super) fn ignore_unsupported<T>(done: cloakroom::Result<T>) -> Result<(), Pa
     }
 }
 
-/// Returns the owner of a user's sessions.
+/// Returns the owner under which the session storage finds the sessions of `user`.
 pub(crate) fn owner_of(user: i64) -> Owner {
     Owner::from(user.to_string())
 }

@@ -13,7 +13,8 @@ static COMMON: LazyLock<HashSet<&str>> = LazyLock::new(|| {
 
 const MIN_CHARS: usize = 8;
 
-/// The similarity to an attribute of the user, from 0 to 1, at which a password is refused.
+/// A password is refused if its similarity to an attribute of the user, from 0 to 1, reaches this
+/// value. It is Django's default.
 const MAX_SIMILARITY: f64 = 0.7;
 
 /// The attributes of a user that a password must not resemble.
@@ -80,24 +81,23 @@ fn similar_to(password: &str, known: &UserAttributes<'_>) -> Option<&'static str
     Some(name)
 }
 
-/// Returns whether `password` resembles `part`: whether they have enough characters in common, in
-/// the same order.
+/// Returns whether `password` and `part` have many characters in common, in the same order.
 ///
-/// Counts the longest common subsequence, which is at least as long as what Django's comparison
-/// finds. The rule is therefore at least as strict.
+/// Measures the longest common subsequence. Django's comparison never finds a longer match, so this
+/// rule is at least as strict.
 fn are_similar(password: &str, part: &str) -> bool {
     let (a, b) = (password.chars().count(), part.chars().count());
-    // A password of this length can't reach the ratio, and comparing it would be expensive.
+    // A password ten times as long as `part` can't reach the ratio, and comparing it is expensive.
     if b == 0 || a >= 10 * b {
         return false;
     }
     let matching = longest_common(password, part);
-    #[expect(clippy::cast_precision_loss, reason = "lengths of names")]
+    #[expect(clippy::cast_precision_loss, reason = "the lengths are small")]
     let ratio = 2.0 * matching as f64 / (a + b) as f64;
     ratio >= MAX_SIMILARITY
 }
 
-/// Returns the length of the longest common subsequence.
+/// Returns the length of the longest common subsequence of `a` and `b`.
 fn longest_common(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row = vec![0; b.len() + 1];
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_of_common_passwords_has_thousands() {
+    fn the_list_of_common_passwords_has_thousands_of_entries() {
         assert!(COMMON.len() > 5_000);
         for password in [
             "password",

@@ -1,8 +1,8 @@
-//! Rate limits for logins and for mails that anyone can request.
+//! Rate limits for logins and for password-reset mails, which anyone can request.
 //!
 //! After repeated failures, logins are slowed down per account and per client address: each further
-//! attempt gets a turn and waits for it. An attempt that would wait too long is refused without
-//! checking the password.
+//! attempt is assigned a time, its turn, and waits for it. An attempt that would wait too long is
+//! refused, and its password is not checked.
 //!
 //! ```text
 //! let subjects = throttle::login_subjects(username, visit.address());
@@ -37,17 +37,17 @@ use sqlx::SqlitePool;
 /// The number of failed logins to an account after which further attempts wait.
 const FREE_TRIES: i64 = 10;
 
-/// The time after the last failure or request after which a count is reset.
+/// A count is reset if no failure or request was added to it for this time.
 const RESET_AFTER: Duration = Duration::from_secs(15 * 60);
 
-/// The time between two attempts that have to wait.
+/// The time between the turns of two attempts.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// The longest wait. An attempt that would wait longer is refused.
 const MAX_WAIT: Duration = Duration::from_secs(6);
 
-/// The number of failed logins from an address after which further attempts wait. It is higher,
-/// because many users may share an address, such as those of a school.
+/// The number of failed logins from an address after which further attempts wait. It is higher than
+/// that of an account, because many users may share an address, for example in a school.
 const FREE_TRIES_OF_ADDRESS: i64 = 100;
 
 /// The number of mails that may be sent to a mailbox until the count is reset.
@@ -84,7 +84,8 @@ const COUNT_WITHIN_LIMIT: &str = "\
 const DELETE_COUNTS: &str =
     "DELETE FROM locallibrary_failed_login WHERE subject = ? OR last_at < ?";
 
-/// The names in the table under which an attempt is counted, each with its limit.
+/// What an attempt or request is counted for, such as an account and an address. Each has a name in
+/// the table and a limit.
 pub(super) struct Subjects(Vec<(String, i64)>);
 
 /// Returns the subjects of a login: the account, and the address of the client.
@@ -102,23 +103,24 @@ pub(super) fn mail_subjects(mailbox: &str, address: Option<IpAddr>) -> Subjects 
         format!("mail to {}", mailbox.to_ascii_lowercase()),
         FREE_MAILS,
     );
-    // Beyond the limit, requests are refused, not slowed down. A private address may be that of a
-    // proxy, behind which one visitor could use up the mails of all visitors. So it is not counted.
+    // Unlike logins, requests beyond the limit are refused, not slowed down. A private address may
+    // be that of a proxy. If it were counted, one visitor could use up the mails of all visitors
+    // behind that proxy.
     let network = network(address.filter(|address| !is_private(*address)));
     let address = network.map(|network| (format!("mail from {network}"), FREE_MAILS_OF_ADDRESS));
-    // The address comes first: if its limit is reached, the mailbox is not counted.
+    // The address comes first: if its limit is reached, the request is not counted for the mailbox.
     Subjects(address.into_iter().chain([mailbox]).collect())
 }
 
-/// Returns the network that is counted as one address. Returns `None` if it does not identify a
-/// visitor.
+/// Returns the network that is counted as one address. Returns `None` if the address does not
+/// identify a visitor.
 fn network(address: Option<IpAddr>) -> Option<String> {
     match address?.to_canonical() {
         // Behind a proxy on the same machine, all visitors have this address.
         address if address.is_loopback() => None,
         IpAddr::V4(address) => Some(address.to_string()),
         IpAddr::V6(address) => {
-            // A provider usually assigns all addresses with the same first half to one customer.
+            // A provider usually assigns all addresses with the same first 64 bits to one customer.
             let [a, b, c, d, ..] = address.segments();
             Some(format!("{a:x}:{b:x}:{c:x}:{d:x}::"))
         }
@@ -133,8 +135,8 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// Waits for the turn of an attempt. Returns `false` without waiting if the wait would be too long.
-/// If the future is dropped, the turn is used up.
+/// Waits for the turn of an attempt. Returns `false` at once if the wait would be too long. If the
+/// future is dropped, the turn stays assigned.
 pub(super) async fn wait_for_turn(
     db: &SqlitePool,
     subjects: &Subjects,
@@ -156,6 +158,7 @@ pub(super) async fn wait_for_turn(
                 let is_busy = sqlx::query_scalar(IS_BUSY)
                     .bind(subject)
                     .bind(now)
+                    // `?3` does not occur in this statement.
                     .bind(0)
                     .bind(ms(RESET_AFTER))
                     .bind(ms(MAX_WAIT))
@@ -183,11 +186,11 @@ pub(super) async fn count_failure(db: &SqlitePool, subjects: &Subjects) -> Resul
             .bind(ms(RESET_AFTER));
         insert.execute(db).await?;
     }
-    // Attempts with many usernames must not fill the table, so delete the outdated counts.
+    // Attempts with many usernames must not fill the table, so delete all outdated counts.
     delete_counts(db, None).await
 }
 
-/// Counts a request. Returns `false` if the limit of a subject is reached.
+/// Counts a request for each subject. Returns `false` at the first subject whose limit is reached.
 pub(super) async fn count_within_limit(
     db: &SqlitePool,
     subjects: &Subjects,
@@ -202,13 +205,13 @@ pub(super) async fn count_within_limit(
             return Ok(false);
         }
     }
-    // Requests with many addresses must not fill the table, so delete the outdated counts.
+    // Requests with many addresses must not fill the table, so delete all outdated counts.
     delete_counts(db, None).await?;
     Ok(true)
 }
 
-/// Deletes the count of the account after a successful login. The count of the address stays, or an
-/// attacker with an account could reset it by logging in.
+/// Deletes the count of the account after a successful login. The count of the address stays.
+/// Otherwise an attacker with an account could reset it by logging in.
 pub(super) async fn reset_account(db: &SqlitePool, subjects: &Subjects) -> Result<(), sqlx::Error> {
     let account = subjects.0.first().map(|(subject, _)| subject.as_str());
     delete_counts(db, account).await

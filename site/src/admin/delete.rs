@@ -35,13 +35,14 @@ struct Delete {
     others: &'static str,
     /// The URL and name of each record that must be deleted first.
     blockers: Vec<(String, String)>,
-    /// A line for each thing that is deleted with the records.
+    /// A line for each thing that is removed together with the records.
     cascades: Vec<String>,
     /// Whether the user would delete their own account.
     is_own_account: bool,
 }
 
-/// The page that asks before a record is deleted, or lists the records that block the deletion.
+/// The page that asks for confirmation before a record is deleted. If other records block the
+/// deletion, it lists them instead.
 pub(crate) async fn confirm(visit: Visit, at: RecordInPath) -> Result<Response, PageError> {
     require_action(&visit, at.model, &[Action::Delete]).await?;
     ask_first(&visit, at.model, &[at.key]).await
@@ -53,7 +54,8 @@ pub(crate) async fn delete_one(visit: Visit, at: RecordInPath) -> Result<Respons
     delete(&visit, at.model, &[at.key]).await
 }
 
-/// Returns the page that asks before records are deleted. The caller has checked the permission.
+/// Returns the page that asks for confirmation before records are deleted. The caller has checked
+/// the permission.
 pub(super) async fn ask_first(
     visit: &Visit,
     model: &'static Model,
@@ -78,7 +80,7 @@ pub(super) async fn ask_first(
     Ok(Html(page.render()?).into_response())
 }
 
-/// Deletes records, all or none. The caller has checked the permission.
+/// Deletes either all of the records or none. The caller has checked the permission.
 pub(super) async fn delete(
     visit: &Visit,
     model: &'static Model,
@@ -121,7 +123,7 @@ pub(super) async fn delete(
     Ok(redirect(&model.url()))
 }
 
-/// Fails if one of the records is a superuser and the user is not. Permission to delete accounts
+/// Fails if one of the records is a superuser and `user` is not. The permission to delete accounts
 /// does not extend to accounts with more rights.
 async fn refuse_superusers(
     db: &mut SqliteConnection,
@@ -140,8 +142,8 @@ async fn refuse_superusers(
     }
 }
 
-/// Returns whether the user would delete their own account. That is refused: the history of the
-/// account, which records the deletion, would be deleted with it.
+/// Returns whether the user would delete their own account. This is refused, because the entry in
+/// the history that records the deletion would be deleted with the account.
 fn is_own_account(user: &User, model: &Model, keys: &[RecordKey]) -> bool {
     model.kind == ModelKind::User && keys.contains(&RecordKey::Number(user.id))
 }

@@ -1,5 +1,5 @@
-//! Loads what blocks the deletion of records, and deletes records. The SQL statements are in the
-//! folder of each noun, such as `books/`.
+//! Loads what blocks the deletion of records, and deletes records. The SQL statements for each kind
+//! of record are in its folder, such as `books/`.
 
 use sqlx::SqliteConnection;
 
@@ -50,7 +50,7 @@ fn order(copy: &books::BlockingCopy) -> (&str, &str, &str) {
     (&copy.title, &copy.imprint, copy.id.as_stored())
 }
 
-/// Loads a line for each thing that is deleted with the records.
+/// Loads a line for each thing that is removed together with the records.
 pub(super) async fn load_cascades(
     db: &mut SqliteConnection,
     model: &Model,
@@ -64,8 +64,8 @@ pub(super) async fn load_cascades(
     lines.fetch_all(db).await
 }
 
-/// Deletes records and what is deleted with them, in the transaction in which the caller found no
-/// blockers.
+/// Deletes records and what refers to them. The caller has found no blockers in the same
+/// transaction.
 pub(super) async fn delete(
     db: &mut SqliteConnection,
     model: &Model,

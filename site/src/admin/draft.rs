@@ -23,7 +23,8 @@ use crate::{
     },
 };
 
-/// The valid values of a form, ready to be stored unless another record has the same unique value.
+/// The valid values of a form. They can be stored unless another record has the same value in a
+/// field that must be unique.
 pub(super) enum RecordDraft {
     Author(Author),
     Book(Book),
@@ -45,7 +46,7 @@ pub(super) enum FieldChoices {
         users: Choices,
     },
     Group(Choices),
-    /// `None` for users who may not grant permissions.
+    /// `None` if the editing user may not grant permissions.
     User(Option<PermissionChoices>),
 }
 
@@ -60,8 +61,8 @@ pub(super) enum SaveOutcome {
 }
 
 impl FieldChoices {
-    /// Loads the choices in the form of a record of this kind or, if `is_row`, in the row of such a
-    /// record below the form of its parent.
+    /// Loads the choices in the form of a record of this kind. If `is_row`, loads those in a row
+    /// below the form of the record's parent, where the parent cannot be chosen.
     pub(super) async fn load(
         db: &SqlitePool,
         kind: ModelKind,
@@ -91,7 +92,8 @@ impl FieldChoices {
     }
 }
 
-/// Reads the form of a record, with the same validation as the form in the noun's folder.
+/// Reads the form of a record. The catalogue's code for this kind of record, such as
+/// `books/form.rs`, validates it.
 pub(super) fn read(
     kind: ModelKind,
     is_new: bool,
@@ -127,7 +129,7 @@ pub(super) fn read(
         (ModelKind::User, FieldChoices::User(choices)) => {
             users::read(fields, choices).map(RecordDraft::User)
         }
-        // Unreachable: the choices are loaded for the same kind.
+        // Unreachable: the choices were loaded for the same kind of record.
         _ => None,
     }
 }
@@ -157,7 +159,7 @@ pub(super) fn first_values(kind: ModelKind) -> Form {
     }
 }
 
-/// Restores the stored values of the fields that can't be edited.
+/// Restores the stored values of those `fields` that can't be edited.
 pub(super) fn restore_fixed(fields: &mut [Field], before: &[Field]) {
     for field in fields {
         if let FieldKind::Fixed = field.kind
@@ -179,8 +181,8 @@ pub(super) fn changes(before: &[Field], after: &[Field]) -> Vec<&'static str> {
 }
 
 impl RecordDraft {
-    /// Does the slow part of saving, which must not happen while the database is locked: hashes the
-    /// password of a new user.
+    /// Does the slow part of saving before the database is locked: hashes the password of a new
+    /// user.
     pub(super) async fn prepare(&mut self, app: &AppState) -> Result<(), PageError> {
         match self {
             Self::NewUser(user) => user.hash(app).await,
@@ -188,7 +190,7 @@ impl RecordDraft {
         }
     }
 
-    /// Sets the parent of a record that was a row below the parent's form.
+    /// Sets the parent of a record that was read from a row below the form of its parent.
     pub(super) fn set_parent(&mut self, parent: &RecordKey) {
         match self {
             Self::Book(book) => book.author = parent.number(),
@@ -209,8 +211,9 @@ impl RecordDraft {
         self.store(db, own).await.map(SaveOutcome::Saved)
     }
 
-    /// Returns a field and its error if another record has the same unique value. The caller has
-    /// locked the database, so the result stays true until the record is stored.
+    /// Returns the name and error of a field that must be unique, if another record has the same
+    /// value. The caller has locked the database, so the result stays valid until the record is
+    /// stored.
     async fn refusal(
         &self,
         db: &mut SqliteConnection,

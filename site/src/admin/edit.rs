@@ -96,7 +96,7 @@ pub(crate) async fn update(
     save(&visit, at.model, Some(stored), &form).await
 }
 
-/// Loads a record that this user may see.
+/// Loads a record with its values. Fails if the user may not see it.
 async fn find(
     visit: &Visit,
     user: &User,
@@ -107,7 +107,7 @@ async fn find(
     let found = record::load_values(&mut db, model, model.key, key).await?;
     let found = found.into_iter().next().ok_or(PageError::NotFound)?;
     let is_superuser = model.kind == ModelKind::User && found.values.get("is_superuser").is_some();
-    // A user who may change accounts must not be able to take over an account with more rights.
+    // A user who may change accounts must not take over an account with more rights.
     if is_superuser && !user.is_superuser() {
         return Err(PageError::Forbidden);
     }
@@ -134,20 +134,21 @@ async fn save(
         changes = ChangeLog::changed(&draft::changes(&before, &fields));
     }
     let mut table = Table::load(&app.db, model, own.as_ref(), Some(form), user).await?;
-    let table_is_good = table.as_ref().is_none_or(|table| table.problems() == 0);
-    let Some(mut draft) = draft.filter(|_| table_is_good) else {
+    let is_table_valid = table.as_ref().is_none_or(|table| table.problems() == 0);
+    let Some(mut draft) = draft.filter(|_| is_table_valid) else {
         return page(visit, model, before, fields, table).await;
     };
     draft.prepare(app).await?;
 
-    // This locks the database for other writers, so a value that is found unique stays unique.
+    // This locks the database for other writers, so a value that is unique stays unique until it is
+    // stored.
     let mut db = app.db.begin_with("BEGIN IMMEDIATE").await?;
     let key = match draft.save(&mut db, own.as_ref()).await? {
         SaveOutcome::Saved(key) => key,
         SaveOutcome::Refused { field, error } => {
             drop(db);
-            let mut named = fields.iter_mut();
-            if let Some(field) = named.find(|named| named.name == field) {
+            let mut fields_mut = fields.iter_mut();
+            if let Some(field) = fields_mut.find(|other| other.name == field) {
                 field.errors.push(error.to_owned());
             }
             return page(visit, model, before, fields, table).await;
@@ -177,8 +178,7 @@ async fn save(
         &session,
         format!("The {singular} “{}” was {done}.", record.name),
     )?;
-    // The form of a new user asks for the name and password only. The next page has the other
-    // fields.
+    // The form of a new user has only a name and a password. The next page has the other fields.
     let continues_editing =
         form.get("_continue").is_some() || model.kind == ModelKind::User && own.is_none();
     let may = |action| user.holds(&model.permission(action));
@@ -218,7 +218,7 @@ async fn page(
     Ok(Html(page.render()?).into_response())
 }
 
-/// Arranges the fields in the sections of the model.
+/// Arranges the fields in the sections of the model. Fields without a section come last.
 fn arrange(model: &Model, mut fields: Vec<Field>) -> Vec<FilledSection> {
     let mut remove = |name: &str| {
         let at = fields.iter().position(|field| field.name == name)?;
@@ -251,7 +251,7 @@ impl Edit {
         }
     }
 
-    /// Returns the URL of the record in the catalogue.
+    /// Returns the URL of the record in the catalogue. Users and groups have none.
     fn public(&self) -> Option<String> {
         let key = &self.record.as_ref()?.key;
         let noun = match self.model.kind {

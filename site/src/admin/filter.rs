@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{copies::Status, date, web::error::PageError};
 
-/// A filter as links.
+/// The links of a filter, one for each choice.
 pub(super) struct FilterLinks {
     pub(super) title: &'static str,
     pub(super) choices: Vec<FilterLink>,
@@ -23,8 +23,9 @@ pub(super) struct FilterLink {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ListQuery {
     pub(super) q: String,
-    /// The values of the parameters of the model's filters, in the order of the model.
+    /// The value of each parameter in `names`, if it is set.
     pub(super) values: Vec<Option<String>>,
+    /// The names of the parameters of the model's filters.
     names: Vec<&'static str>,
 }
 
@@ -45,8 +46,8 @@ impl ListQuery {
         }
     }
 
-    /// Returns the words to search for as a JSON array, for the statement. As in Django's search on
-    /// SQLite, the case of ASCII letters is ignored.
+    /// Returns the words to search for as a JSON array, the parameter of the statement. They are in
+    /// lower case, since the search ignores the case of ASCII letters, as Django does on SQLite.
     pub(super) fn words(&self) -> String {
         let words = self.q.split_whitespace().map(str::to_ascii_lowercase);
         serde_json::Value::from_iter(words).to_string()
@@ -61,7 +62,7 @@ impl ListQuery {
         !self.q.is_empty() || self.values.iter().any(Option::is_some)
     }
 
-    /// Returns the parameters of the filters, for hidden fields in the search form.
+    /// Returns the parameters of the chosen filters, for hidden fields in the search form.
     pub(super) fn hidden(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let pairs = self.names.iter().zip(&self.values);
         pairs.filter_map(|(name, value)| Some((*name, value.as_deref()?)))
@@ -94,7 +95,7 @@ impl ListQuery {
                 .filter(|(name, _)| filter.params.iter().any(|param| param.name == *name))
                 .map(|(name, value)| (name, value.to_owned()))
                 .collect();
-            let choice = |(label, pairs): (String, Vec<(&'static str, String)>)| FilterLink {
+            let choice = |(label, pairs): Offered| FilterLink {
                 label,
                 href: format!("?{}", self.with(filter.params, &pairs)),
                 is_chosen: pairs == current,
@@ -108,6 +109,7 @@ impl ListQuery {
     }
 }
 
+/// The label of a link, and the parameters that it adds to the URL.
 type Offered = (String, Vec<(&'static str, String)>);
 
 async fn offered(filter: &Filter, db: &SqlitePool) -> Result<Vec<Offered>, PageError> {
@@ -127,7 +129,7 @@ async fn offered(filter: &Filter, db: &SqlitePool) -> Result<Vec<Offered>, PageE
 }
 
 /// Returns choices for spans of days around `today`, and for records with or without a date. The
-/// parameters are the first day, the day after the last, and whether the date is missing.
+/// values of `params` are the first day, the day after the last, and whether the date is missing.
 fn dates(params: &'static [Param], today: Date) -> Vec<Offered> {
     let [from, before, missing] = params else {
         return Vec::new();
@@ -144,7 +146,7 @@ fn dates(params: &'static [Param], today: Date) -> Vec<Offered> {
         let pair = (missing.name, value.to_owned());
         (label.to_owned(), vec![pair])
     };
-    // `None` on the last day of the calendar.
+    // `None` on the last day that a date can represent.
     let tomorrow = today.tomorrow().ok();
     let month = today.first_of_month();
     let year = today.first_of_year();

@@ -121,18 +121,19 @@ pub(super) async fn delete_records(
     execute_all(db, &DELETE, groups).await
 }
 
-/// Links the record `of` to exactly `others`: deletes its other links, then adds the missing ones.
-/// Links that exist already keep their ids.
+/// Links a record to exactly the records in `others`. Of `statements`, the first deletes the links
+/// to all other records, and the second adds the missing links. Links that exist already keep their
+/// ids.
 pub(super) async fn set_links(
     db: &mut SqliteConnection,
     statements: [&'static str; 2],
-    of: i64,
+    record: i64,
     others: &[String],
 ) -> Result<(), sqlx::Error> {
     let others: Vec<i64> = others.iter().filter_map(|id| id.parse().ok()).collect();
     let others = format!("{others:?}");
     for statement in statements {
-        let link = sqlx::query(statement).bind(of).bind(&others);
+        let link = sqlx::query(statement).bind(record).bind(&others);
         link.execute(&mut *db).await?;
     }
     Ok(())

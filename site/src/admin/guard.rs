@@ -31,7 +31,8 @@ pub(crate) fn require_staff(methods: MethodRouter<AppState>) -> MethodRouter<App
     ))
 }
 
-/// Returns the user if they may do at least one of `actions` with the records of `model`.
+/// Returns the user who is logged in. Fails unless the user may do at least one of `actions` with
+/// the records of `model`.
 pub(super) async fn require_action<'a>(
     visit: &'a Visit,
     model: &Model,

@@ -12,7 +12,7 @@ use crate::{
     web::{error::PageError, layout::Layout, visit::Visit},
 };
 
-/// The number of entries on the page. The table keeps all entries.
+/// The largest number of entries on the page. Older entries stay in the table.
 const SHOWN: i64 = 200;
 
 const ENTRIES: &str = "\

@@ -53,7 +53,7 @@ struct Recent {
     action: &'static str,
     name: String,
     href: Option<String>,
-    /// The kind of record, or an empty text if this site does not know it.
+    /// The kind of record, or an empty text if the staff area has no such kind.
     kind: &'static str,
     time: String,
 }
@@ -63,23 +63,24 @@ struct Recent {
 pub(crate) async fn index(visit: Visit) -> Result<Html<String>, PageError> {
     let user = visit.logged_in().await?;
     let apps = models::APPS.into_iter();
-    let apps = apps.map(|(app, label)| shown(user, app, label)).collect();
+    let apps = apps.map(|(app, label)| visible(user, app, label)).collect();
     page(&visit, "Staff area", apps).await
 }
 
-/// The start page with the lists of one app only.
+/// The start page with the lists of one app only. As in Django, an app is a group of models.
 pub(crate) async fn app(visit: Visit, params: RawPathParams) -> Result<Html<String>, PageError> {
     let name = params.iter().next().map_or("", |(_, name)| name);
     let known = models::APPS.into_iter().find(|(app, _)| *app == name);
     let (app, label) = known.ok_or(PageError::NotFound)?;
-    let shown = shown(visit.logged_in().await?, app, label);
-    if shown.entries.is_empty() {
+    let visible = visible(visit.logged_in().await?, app, label);
+    if visible.entries.is_empty() {
         return Err(PageError::Forbidden);
     }
-    page(&visit, label, vec![shown]).await
+    page(&visit, label, vec![visible]).await
 }
 
-fn shown(user: &User, app: &'static str, label: &'static str) -> App {
+/// Returns an app with the lists that `user` may open.
+fn visible(user: &User, app: &'static str, label: &'static str) -> App {
     let mut entries = Vec::new();
     for model in models::all().filter(|model| model.app == app) {
         let may = |action| user.holds(&model.permission(action));

@@ -22,14 +22,13 @@ use crate::{
 /// The number of empty rows for new records.
 const EMPTY_ROWS: usize = 3;
 
-/// The number of rows that are read at most. A form can't have enough fields for more.
+/// The largest number of rows that are read. A form has at most 1000 fields, so no more rows.
 const MAX_ROWS: usize = 1000;
 
 /// The error if a record of the table was deleted or moved since the page was loaded.
 const CHANGED_BY_OTHERS: PageError = PageError::Conflict {
-    heading: "The records below have changed",
-    text: "Another user deleted or moved one of them. Go back, reload the page and repeat your \
-           changes.",
+    heading: "A record in the table has changed",
+    text: "Another user deleted or moved it. Go back, reload the page and repeat your changes.",
 };
 
 /// The table as the page shows it.
@@ -45,7 +44,7 @@ pub(super) struct Table {
 pub(super) struct Row {
     /// The key and name of the record. `None` for a new record.
     pub(super) own: Option<(RecordKey, String)>,
-    /// The prefix of the names of the row's fields.
+    /// The prefix that the names of the fields in this row have.
     pub(super) start: String,
     pub(super) fields: Vec<Field>,
     pub(super) is_to_delete: bool,
@@ -56,8 +55,10 @@ pub(super) struct Row {
 }
 
 impl Table {
-    /// Loads the table below the form of an existing or a new record. Returns `None` if the user
-    /// may not change the records in the table.
+    /// Loads the table below the form of `parent`, or of a new record if `parent` is `None`. The
+    /// rows have the values of the submitted `form`, or else the stored values.
+    ///
+    /// Returns `None` if the model has no table, or if the user may not change the records in it.
     pub(super) async fn load(
         db: &SqlitePool,
         of: &'static Model,
@@ -111,8 +112,8 @@ impl Table {
         self.inline.columns.iter().map(|(_, label)| *label)
     }
 
-    /// Returns the cells of a row, one for each column. The cell is `None` if the row does not have
-    /// the field, such as the id of a new record.
+    /// Returns the cells of a row, one for each column. A cell is `None` if the row does not have
+    /// the field of the column.
     pub(super) fn cells<'a>(&self, row: &'a Row) -> impl Iterator<Item = Option<&'a Field>> {
         let columns = self.inline.columns.iter();
         columns.map(|(_, label)| row.fields.iter().find(|field| field.label == *label))
@@ -141,8 +142,8 @@ impl Table {
         self.name_fields();
     }
 
-    /// Reads the submitted rows. An unchanged row is not validated, so stored values that would be
-    /// refused today don't keep the form from being saved.
+    /// Reads the submitted rows. Does not validate unchanged rows: the form can be saved even if a
+    /// stored value breaks a newer rule.
     fn read(
         &mut self,
         mut children: Vec<RecordValues>,
@@ -155,7 +156,7 @@ impl Table {
         for number in 0..total.min(MAX_ROWS) {
             let start = format!("{prefix}-{number}-");
             let submitted = form.with_prefix(&start);
-            // The form has fewer rows than it announced.
+            // The form contains no row with this number, although it announced one.
             if submitted == Form::default() {
                 continue;
             }
@@ -180,11 +181,11 @@ impl Table {
 
     fn read_new(&self, submitted: &Form) -> Row {
         let (fields, draft) = self.read_fields(true, submitted);
-        let is_typed = |(name, _): &(&str, _)| {
+        let is_filled_in = |(name, _): &(&str, _)| {
             let mut values = submitted.all(name);
             !self.inline.prefilled.contains(name) && values.any(|value| !value.trim().is_empty())
         };
-        if !self.inline.columns.iter().any(is_typed) {
+        if !self.inline.columns.iter().any(is_filled_in) {
             return self.empty_row();
         }
         Row {
@@ -229,7 +230,8 @@ impl Table {
         (fields.into_inner(), draft)
     }
 
-    /// Adds the prefix of the row to the names of its fields.
+    /// Adds the prefix of each row to the names of its fields. Removes the help texts, for which
+    /// the table has no room.
     fn name_fields(&mut self) {
         let prefix = self.inline.prefix;
         for (number, row) in self.rows.iter_mut().enumerate() {

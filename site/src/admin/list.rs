@@ -51,7 +51,7 @@ struct Row {
     others: Vec<String>,
 }
 
-/// The page that lists the records of a model, with search and filters, a hundred to a page.
+/// The page that lists the records of a model, with a search and filters. A page has 100 records.
 pub(crate) async fn list(
     visit: Visit,
     ModelInPath(model): ModelInPath,
@@ -78,7 +78,7 @@ pub(crate) async fn list(
     Ok(Html(page.render()?))
 }
 
-/// Applies an action to the selected records. The only action is to delete them, after asking.
+/// Applies an action to the selected records. The only action deletes them, after a confirmation.
 pub(crate) async fn act(
     visit: Visit,
     ModelInPath(model): ModelInPath,
@@ -133,8 +133,8 @@ async fn rows(
     Ok(rows)
 }
 
-/// Returns the statement that selects `columns` of the matching records. Parameter `?1` is the JSON
-/// array of words. The values of the filters follow.
+/// Returns the statement that selects `columns` of the matching records. Its parameter `?1` is the
+/// JSON array of words to search for. The values of the filters follow.
 fn sql(model: &Model, columns: &str, rest: &str) -> String {
     let Model { from, search, .. } = model;
     let mut sql = format!(

@@ -16,7 +16,7 @@ const INSERT: &str = "\
     (SELECT id FROM django_content_type WHERE app_label = ?4 AND model = ?5), ?6, ?7 \
     FROM json_each(?1) r";
 
-/// An action on a record, with Django's numbers.
+/// An action on a record. The numbers are those that Django stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LogAction {
     Added = 1,
@@ -101,7 +101,7 @@ pub(super) async fn write(
 /// Returns an entry of the history as text, in the wording of Django.
 pub(super) fn in_words(action: LogAction, message: &str) -> String {
     let Ok(Value::Array(changes)) = serde_json::from_str(message) else {
-        // Old entries of Django are plain text. Deletions have no text.
+        // Entries of old versions of Django are plain text. Entries of deletions are empty.
         return match message {
             "" => format!("{}.", capitalize(action.word())),
             text => text.to_owned(),
@@ -145,7 +145,7 @@ fn capitalize(word: &str) -> String {
     first.unwrap_or_default() + chars.as_str()
 }
 
-/// Returns the URL of the record of an entry, or `None` if it was deleted.
+/// Returns the URL of the record in an entry, or `None` if the entry records its deletion.
 pub(super) fn url(model: &Model, action: LogAction, id: &str) -> Option<String> {
     let key = RecordKey::parse(model.kind, id).filter(|_| action != LogAction::Deleted)?;
     Some(model.url_of(&key, "change"))

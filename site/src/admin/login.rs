@@ -20,7 +20,7 @@ const LOGIN_PAGE: LoginPage = LoginPage {
     action: LOGIN,
 };
 
-/// The login page of the staff area. Redirects users who may enter already.
+/// The login page of the staff area. Redirects visitors who are already logged in as staff.
 pub(crate) async fn show(
     visit: Visit,
     layout: Layout,

@@ -1,9 +1,9 @@
 //! The staff area, where staff list, change and delete records and accounts.
 //!
-//! A [`model::Model`] describes a table: its columns, its filters, and what is deleted with a
-//! record. All models share the same pages. The code in the folder of each noun, such as `books/`,
-//! validates and stores its records. Users and groups have no pages elsewhere, so their code is
-//! here.
+//! A [`model::Model`] describes a table: its columns, its filters, and what is removed together
+//! with a record. All models share the same pages. The code of the catalogue, such as `books/`,
+//! validates and stores the records. Users and groups have no pages in the catalogue, so the code
+//! for them is here.
 
 mod deletion;
 mod draft;

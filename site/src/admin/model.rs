@@ -13,29 +13,29 @@ pub(super) struct Model {
     pub(super) plural: &'static str,
     /// The table, and the tables that are joined to it.
     pub(super) from: &'static str,
-    /// The column of the id.
+    /// The SQL expression for the id of a record.
     pub(super) key: &'static str,
-    /// The name of a record.
+    /// The SQL expression for the name of a record.
     pub(super) title: &'static str,
     pub(super) order: &'static str,
     pub(super) columns: &'static [Column],
-    /// The text that is searched.
+    /// The SQL expression for the text that is searched.
     pub(super) search: &'static str,
     pub(super) filters: &'static [Filter],
-    /// The columns, named like the fields of the form. A column with `[]` contains several values,
-    /// separated by commas.
+    /// The SQL expressions for the values in the form. Each is named like its field. If the name
+    /// ends in `[]`, the text contains several values, separated by commas.
     pub(super) values: &'static str,
     /// The layout of the form. Without sections, each field is on its own line.
     pub(super) sections: &'static [Section],
     pub(super) inline: Option<Inline>,
     /// The plural noun for the records that must be deleted first, such as `books`.
     pub(super) blocked_by: Option<&'static str>,
-    /// Selects a line for each thing that is deleted with the records whose ids are in the JSON of
-    /// `?1`.
+    /// The statement that selects a line for each thing that is removed together with the records
+    /// whose ids are in the JSON array `?1`.
     pub(super) cascades: Option<&'static str>,
 }
 
-/// Identifies a model, for code that depends on it.
+/// Identifies a model, for code that differs between models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ModelKind {
     Author,
@@ -79,8 +79,8 @@ pub(super) struct Filter {
     pub(super) choices: FilterChoices,
 }
 
-/// A parameter of the URL, and the condition that it sets. The `?` in the condition is replaced by
-/// the value.
+/// A parameter of the URL, and the SQL condition that it adds. The value of the parameter replaces
+/// the `?` in the condition.
 pub(super) struct Param {
     pub(super) name: &'static str,
     pub(super) sql: &'static str,
@@ -105,11 +105,11 @@ pub(super) struct Inline {
     pub(super) parent: &'static str,
     /// The fields of a row, and the headings of their columns.
     pub(super) columns: &'static [(&'static str, &'static str)],
-    /// The fields that have a value in an empty row.
+    /// The fields that have a value even in an empty row.
     pub(super) prefilled: &'static [&'static str],
 }
 
-/// An action on the records of a model, for which there is a permission.
+/// An action on the records of a model. Each action requires a permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     View,
@@ -119,7 +119,7 @@ pub(super) enum Action {
 }
 
 impl Model {
-    /// Returns the permission that `action` requires, with its code in Django's tables.
+    /// Returns the code of the permission that `action` requires, as in Django's tables.
     pub(super) fn permission(&self, action: Action) -> String {
         let verb = match action {
             Action::View => "view",
@@ -140,7 +140,7 @@ impl Model {
         format!("{}{key}/{page}/", self.url())
     }
 
-    /// Returns the number with its noun: `1 author`, `40 authors`.
+    /// Returns a number of records as text: `1 author`, `40 authors`.
     pub(super) fn count(&self, count: u64) -> String {
         match count {
             1 => format!("1 {}", self.singular),

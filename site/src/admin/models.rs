@@ -148,7 +148,7 @@ static COPY: Model = Model {
     from: "catalog_bookinstance c LEFT JOIN catalog_book b ON b.id = c.book_id \
            LEFT JOIN auth_user u ON u.id = c.borrower_id",
     key: "c.id",
-    // The same title as in Django, because both sites write it to the history.
+    // The same title as in Django, because Django and this site write it to the same history.
     title: "SUBSTR(c.id, 1, 8) || '-' || SUBSTR(c.id, 9, 4) || '-' || SUBSTR(c.id, 13, 4) || \
             '-' || SUBSTR(c.id, 17, 4) || '-' || SUBSTR(c.id, 21) || \
             ' (' || COALESCE(b.title, 'Unknown book') || ')'",

@@ -30,32 +30,32 @@ pub(crate) async fn show(
     RecordId(id): RecordId,
     layout: Layout,
 ) -> Result<Response, PageError> {
-    let of = find(&visit, id).await?;
+    let account = find(&visit, id).await?;
     let form = Form::default();
     let mut fields = Fields::initial(&form);
-    read(&mut fields, &of);
-    page(layout, &of, fields)
+    read(&mut fields, &account);
+    page(layout, &account, fields)
 }
 
-/// Sets the password of a user and ends all their sessions. Users who set their own password stay
-/// logged in in this browser.
+/// Sets the password of a user and ends all their sessions. If users set their own password, the
+/// session of this browser stays.
 pub(crate) async fn set(
     visit: Visit,
     RecordId(id): RecordId,
     form: Form,
 ) -> Result<Response, PageError> {
-    let of = find(&visit, id).await?;
+    let account = find(&visit, id).await?;
     let app = visit.app();
     let mut fields = Fields::submitted(&form);
-    let Some(new) = read(&mut fields, &of) else {
-        return page(Layout::of(&visit).await?, &of, fields);
+    let Some(new) = read(&mut fields, &account) else {
+        return page(Layout::of(&visit).await?, &account, fields);
     };
     let encoded = app.hashing.encode(new).await?;
     let user = visit.logged_in().await?;
     let model = models::of_kind(ModelKind::User);
     let record = RecordTitle {
         key: RecordKey::Number(id),
-        name: of.username.clone(),
+        name: account.username.clone(),
     };
     let mut db = app.db.begin_with("BEGIN IMMEDIATE").await?;
     let update = sqlx::query(SET).bind(&encoded).bind(id);
@@ -76,36 +76,36 @@ pub(crate) async fn set(
     }
     visitor::add_message(
         &session,
-        format!("The password of “{}” was changed.", of.username),
+        format!("The password of “{}” was changed.", account.username),
     )?;
     Ok(redirect(&model.url_of(&record.key, "change")))
 }
 
-/// Loads the user whose password is to be set. Fails if the visitor may not set it.
+/// Loads the user whose password is to be set. Fails if the visitor may not set this password.
 async fn find(visit: &Visit, id: i64) -> Result<User, PageError> {
     let user = require_action(visit, models::of_kind(ModelKind::User), &[Action::Change]).await?;
-    let of = User::by_id(&visit.app().db, id).await?;
-    let of = of.ok_or(PageError::NotFound)?;
-    // A user who may change accounts must not be able to take over an account with more rights.
-    match of.is_superuser() && !user.is_superuser() {
+    let account = User::by_id(&visit.app().db, id).await?;
+    let account = account.ok_or(PageError::NotFound)?;
+    // A user who may change accounts must not take over an account with more rights.
+    match account.is_superuser() && !user.is_superuser() {
         true => Err(PageError::Forbidden),
-        false => Ok(of),
+        false => Ok(account),
     }
 }
 
-fn read(fields: &mut Fields<'_>, of: &User) -> Option<String> {
+fn read(fields: &mut Fields<'_>, account: &User) -> Option<String> {
     accounts::read_new_password(
         fields,
         ["password1", "password2"],
-        &UserAttributes::from(of),
+        &UserAttributes::from(account),
     )
 }
 
-fn page(layout: Layout, of: &User, fields: Fields<'_>) -> Result<Response, PageError> {
-    let heading = format!("Set the password of {}", of.username);
+fn page(layout: Layout, account: &User, fields: Fields<'_>) -> Result<Response, PageError> {
+    let heading = format!("Set the password of {}", account.username);
     let page = FormPage::new(layout, heading, fields, "Set password");
     let page = page
         .lead("This user will be logged out in all browsers.")
-        .back(format!("/admin/auth/user/{}/change/", of.id));
+        .back(format!("/admin/auth/user/{}/change/", account.id));
     Ok(page.html()?.into_response())
 }

@@ -17,7 +17,7 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(crate) struct ModelInPath(pub(super) &'static Model);
 
-/// The model and the id in the path. The record itself may not exist.
+/// The model and the id in the path. Does not check whether the record exists.
 pub(crate) struct RecordInPath {
     pub(super) model: &'static Model,
     pub(super) key: RecordKey,
@@ -46,7 +46,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RecordInPath {
 
 async fn params<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<RawPathParams, PageError> {
     let params = RawPathParams::from_request_parts(parts, state).await;
-    // No model or record has a name that is not UTF-8.
+    // The names of models and the ids of records are ASCII, so other bytes match none of them.
     params.map_err(|_| PageError::NotFound)
 }
 
@@ -62,7 +62,8 @@ pub(super) struct RecordTitle {
     pub(super) name: String,
 }
 
-/// Loads the key and name of each of these records that exists, in the order of the list.
+/// Loads the keys and names of the records in `keys`, in the order of the list page. Leaves out
+/// records that do not exist.
 pub(super) async fn load_titles(
     db: &mut SqliteConnection,
     model: &Model,
@@ -95,7 +96,7 @@ pub(super) async fn load_titles(
 /// Loads the key and name of a record.
 ///
 /// # Errors
-/// [`PageError::NotFound`] if it does not exist.
+/// [`PageError::NotFound`] if the record does not exist.
 pub(super) async fn load_title(
     db: &mut SqliteConnection,
     model: &Model,
@@ -112,7 +113,7 @@ pub(super) struct RecordValues {
     pub(super) values: Form,
 }
 
-/// Loads all records whose `column` is `value`, in the order of the list.
+/// Loads all records whose `column` is `value`, in the order of the list page.
 pub(super) async fn load_values(
     db: &mut SqliteConnection,
     model: &Model,
@@ -146,7 +147,7 @@ pub(super) async fn load_values(
     Ok(records)
 }
 
-/// Returns the columns after the first two as a form.
+/// Returns the columns after the key and the name as the values of a form.
 fn values_of(row: &SqliteRow) -> Result<Form, sqlx::Error> {
     let mut values = Vec::new();
     for column in row.columns().iter().skip(2) {

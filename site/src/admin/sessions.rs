@@ -24,15 +24,15 @@ use crate::{
     },
 };
 
-/// The URL that Django would use.
+/// The URL that Django's admin would use for a list of sessions.
 pub(super) const PAGE: &str = "/admin/sessions/session/";
 
 /// The permissions to list and to end sessions. Django's tables contain both.
 pub(super) const VIEW: &str = "sessions.view_session";
 const DELETE: &str = "sessions.delete_session";
 
-/// The number of users on a page. The store is asked for the sessions of one user at a time, so
-/// this bounds the cost of a page.
+/// The number of users on a page. The session storage is called once for each user, so this number
+/// bounds the cost of a page.
 const PER_PAGE: u64 = 20;
 
 const COUNT: &str = "\
@@ -86,7 +86,7 @@ pub(crate) async fn list(
     if !user.holds(VIEW) {
         return Err(PageError::Forbidden);
     }
-    let q = searched(query.as_deref().unwrap_or_default());
+    let q = search_text(query.as_deref().unwrap_or_default());
     let db = &visit.app().db;
     let total = sqlx::query_scalar(COUNT).bind(&q).fetch_one(db).await?;
     let paging = Paging::new(asked, total, PER_PAGE)?.with_query(query_string(&q));
@@ -106,7 +106,7 @@ pub(crate) async fn list(
     Ok(Html(page.render()?))
 }
 
-fn searched(query: &str) -> String {
+fn search_text(query: &str) -> String {
     let mut pairs = form_urlencoded::parse(query.as_bytes());
     let q = pairs.find(|(name, _)| name == "q");
     q.map_or_else(String::new, |(_, value)| value.trim().to_owned())
@@ -126,8 +126,8 @@ fn query_string(q: &str) -> String {
     query.finish()
 }
 
-/// Loads the sessions of these users, without users who have none. Returns `None` if the session
-/// storage can't list them.
+/// Loads the sessions of `users` and leaves out users who have none. Returns `None` if the session
+/// storage can't list the sessions of a user.
 async fn owned(
     visit: &Visit,
     users: Vec<(i64, String)>,
@@ -163,7 +163,7 @@ async fn owned(
     Ok(Some(owners))
 }
 
-/// Ends one session of a user, or all of them if the form has no tag.
+/// Ends one session of a user, or all sessions of the user if the form names none.
 pub(crate) async fn end(visit: Visit, form: Form) -> Result<Response, PageError> {
     let user = visit.logged_in().await?;
     if !user.holds(DELETE) {

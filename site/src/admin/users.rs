@@ -17,9 +17,9 @@ const MAX_NAME: usize = 150;
 const MAX_EMAIL: usize = 254;
 
 pub(super) const EXISTS: &str = "A user with that username already exists.";
-const NO_NAME: &str = "Enter a valid username. This value may contain only letters, numbers, \
-                       and @/./+/-/_ characters.";
-const NO_EMAIL: &str = "Enter a valid email address.";
+const INVALID_USERNAME: &str = "Enter a valid username. This value may contain only letters, \
+                                numbers, and @/./+/-/_ characters.";
+const INVALID_EMAIL: &str = "Enter a valid email address.";
 
 const IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM auth_user WHERE username = ? AND id IS NOT ?)";
 
@@ -58,10 +58,10 @@ const DELETE: [&str; 5] = [
     "DELETE FROM auth_user WHERE id IN (SELECT value FROM json_each(?1))",
 ];
 
-/// The values of the form of a new user. The page of the added user has the other fields.
+/// The values of the form of a new user. The form of an existing user has more fields.
 pub(super) struct NewUserForm {
     pub(super) username: String,
-    /// The password as typed. `hash` replaces it with its hash.
+    /// The password as typed, until `hash` replaces it with its hash.
     password: String,
 }
 
@@ -132,7 +132,7 @@ pub(super) fn read(
         .as_deref()
         .is_some_and(|email| !email.is_empty() && !is_address(email))
     {
-        fields.error("email", NO_EMAIL);
+        fields.error("email", INVALID_EMAIL);
     }
     let grants = match choices {
         None => Some(None),
@@ -165,7 +165,7 @@ fn read_username(fields: &mut Fields<'_>) -> Option<String> {
     fields.help("At most 150 letters, digits and @ . + - _");
     let username = username?;
     if !username::has_allowed_chars(&username) {
-        fields.error("username", NO_NAME);
+        fields.error("username", INVALID_USERNAME);
     }
     Some(username)
 }
@@ -193,7 +193,8 @@ fn read_grants(fields: &mut Fields<'_>, choices: PermissionChoices) -> Option<Gr
     })
 }
 
-/// Returns the algorithm and the first characters of a hash, enough to see whether it has changed.
+/// Returns the algorithm and the first characters of a hash. They suffice to notice that the
+/// password was changed.
 fn mask_hash(encoded: &str) -> String {
     const SHOWN: usize = 6;
     match (encoded.split_once('$'), encoded.rsplit_once('$')) {
@@ -210,7 +211,7 @@ fn mask_hash(encoded: &str) -> String {
 }
 
 impl NewUserForm {
-    /// Replaces the password with its hash. This is slow by design.
+    /// Replaces the password with its hash. Hashing is slow by design.
     pub(super) async fn hash(&mut self, app: &AppState) -> Result<(), PageError> {
         let password = std::mem::take(&mut self.password);
         self.password = app.hashing.encode(password).await?;
@@ -226,7 +227,7 @@ impl NewUserForm {
     }
 }
 
-/// Returns whether a user other than `own` has this name.
+/// Returns whether a user other than the one with the id `own` has this name.
 pub(super) async fn is_taken(
     db: &mut SqliteConnection,
     username: &str,

@@ -23,7 +23,8 @@ const BOOKS: &str = "\
 
 const DELETE: &str = "DELETE FROM catalog_author WHERE id IN (SELECT value FROM json_each(?1))";
 
-/// The page that asks before an author is deleted. An author with books cannot be deleted.
+/// The page that asks for confirmation before an author is deleted. An author with books cannot be
+/// deleted.
 pub(crate) async fn confirm(
     visit: Visit,
     RecordId(id): RecordId,
@@ -46,7 +47,7 @@ pub(crate) async fn confirm(
     page.html()
 }
 
-/// Deletes an author who has no books.
+/// Deletes an author, unless they have books.
 pub(crate) async fn delete(visit: Visit, record: RecordId) -> Result<Response, PageError> {
     let name = name_of(&visit, record.0).await?;
     let ids = IdList::from_iter([record.0]);
@@ -72,7 +73,7 @@ pub(crate) async fn blocking_books(
     books.fetch_all(db).await
 }
 
-/// Deletes these authors, in the transaction in which the caller found no blocking book. Returns
+/// Deletes these authors. The caller has found no blocking books in the same transaction. Returns
 /// the number of deleted authors.
 pub(crate) async fn delete_records(
     db: &mut SqliteConnection,

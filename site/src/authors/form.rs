@@ -139,7 +139,7 @@ impl Author {
     }
 }
 
-/// Loads an author as the values of the form.
+/// Loads the values in the form of an author.
 async fn stored(db: &SqlitePool, id: i64) -> Result<Form, PageError> {
     type Row = (String, String, Option<String>, Option<String>);
     let row: Option<Row> = sqlx::query_as(AUTHOR).bind(id).fetch_optional(db).await?;

@@ -15,8 +15,8 @@ impl Lifespan {
         }
     }
 
-    /// Returns the lifespan as text, with `dash` between two dates. Returns `None` if no date is
-    /// known.
+    /// Returns the lifespan as text, with `dash` between the two dates. Returns `None` if neither
+    /// date is known.
     pub(crate) fn in_words(&self, dash: &str) -> Option<String> {
         match (&self.born, &self.died) {
             (Some(born), Some(died)) => Some(format!("{born} {dash} {died}")),

@@ -1,4 +1,4 @@
-/// Returns `Last, First`, or one of them if the other is empty.
+/// Returns the name as `Last, First`. If one part is empty, returns the other part.
 pub(crate) fn name(last: &str, first: &str) -> String {
     match (last, first) {
         (last, "") => last.to_owned(),

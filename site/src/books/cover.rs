@@ -2,18 +2,21 @@ use std::fmt;
 
 use crate::web::static_files::fnv1a;
 
-/// The number of colours in the style sheet.
+/// The number of cover colours in the style sheet.
 const CLOTHS: u64 = 8;
 
-/// The number of layouts in the style sheet.
+/// The number of cover layouts in the style sheet.
 const BINDINGS: u64 = 3;
 
-/// A typographic cover that the style sheet draws. A book always has the same cover. `Display`
-/// writes the CSS classes.
+/// A cover with the title and the author, which the style sheet draws. A book always has the same
+/// cover. `Display` writes the CSS classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cover {
+    /// The number of the colour.
     cloth: u64,
+    /// The number of the layout.
     binding: u64,
+    /// The size of the title.
     size: &'static str,
 }
 
@@ -42,8 +45,8 @@ impl fmt::Display for Cover {
     }
 }
 
-/// Returns the size of the title. The longest word must fit into a line, and the whole title on the
-/// cover.
+/// Returns the largest size at which the longest word fits into a line and the whole title fits on
+/// the cover. The limits are in the unit of [`width`].
 fn size(title: &str) -> &'static str {
     let longest_word = title
         .split_whitespace()
@@ -80,6 +83,7 @@ fn width(c: char) -> usize {
     }
 }
 
+/// The width of a Chinese or Japanese character.
 const WIDE: usize = 20;
 
 fn is_wide(c: char) -> bool {
@@ -91,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_book_always_has_the_same_cover_and_one_with_the_same_title_has_another() {
+    fn the_cover_depends_on_the_title_and_the_author_only() {
         let emma = Cover::of("Emma", "Austen, Jane");
         assert_eq!(emma, Cover::of("Emma", "Austen, Jane"));
         assert_ne!(emma, Cover::of("Emma", "Tennant, Emma"));

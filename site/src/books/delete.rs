@@ -35,7 +35,8 @@ pub(crate) struct BlockingCopy {
     pub(crate) imprint: String,
 }
 
-/// The page that asks before a book is deleted. A book with copies cannot be deleted.
+/// The page that asks for confirmation before a book is deleted. A book with copies cannot be
+/// deleted.
 pub(crate) async fn confirm(
     visit: Visit,
     RecordId(id): RecordId,
@@ -61,7 +62,7 @@ pub(crate) async fn confirm(
     page.html()
 }
 
-/// Deletes a book that has no copies, and its links to genres.
+/// Deletes a book and its links to genres, unless the book has copies.
 pub(crate) async fn delete(visit: Visit, record: RecordId) -> Result<Response, PageError> {
     let title = title_of(&visit, record.0).await?;
     let ids = IdList::from_iter([record.0]);
@@ -93,8 +94,8 @@ pub(crate) async fn blocking_copies(
     Ok(copies.into_iter().map(to_copy).collect())
 }
 
-/// Deletes these books and their links to genres, in the transaction in which the caller found no
-/// blocking copy. Returns the number of deleted books.
+/// Deletes these books and their links to genres. The caller has found no blocking copies in the
+/// same transaction. Returns the number of deleted books.
 pub(crate) async fn delete_records(
     db: &mut SqliteConnection,
     books: &IdList,

@@ -24,7 +24,8 @@ const GENRES: &str = "\
     JOIN catalog_book_genre bg ON bg.genre_id = g.id \
     WHERE bg.book_id = ? ORDER BY g.name, g.id";
 
-// Copies without a due date come first. Databases differ in the order of NULLs, so it is explicit.
+// Copies without a due date come first. The statement orders NULLs explicitly, because databases
+// differ in their default order.
 const COPIES: &str = "\
     SELECT id, imprint, status, due_back FROM catalog_bookinstance \
     WHERE book_id = ? ORDER BY due_back IS NOT NULL, due_back, id";
@@ -122,8 +123,8 @@ pub(crate) async fn detail(
     Ok(Html(page))
 }
 
-/// Adds the book to those that the visitor viewed last. If the session can't be loaded or saved,
-/// the page is sent anyway.
+/// Adds the book to those that the visitor viewed last. Ignores a session that can't be loaded or
+/// saved, so that the page is sent anyway.
 async fn remember(visit: &Visit, id: i64) -> Result<(), PageError> {
     let session = match visit.session().await {
         Ok(session) => session,

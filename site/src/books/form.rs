@@ -50,7 +50,7 @@ const DROP_GENRES: &str = "\
 const ADD_GENRES: &str = "\
     INSERT OR IGNORE INTO catalog_book_genre (book_id, genre_id) SELECT ?, value FROM json_each(?)";
 
-/// The values of the form of a book. The ids existed when the form was read.
+/// The values of the form of a book. The records with the ids existed when the form was read.
 pub(crate) struct Book {
     pub(crate) title: String,
     summary: String,
@@ -121,8 +121,8 @@ pub(crate) async fn update(
         return update_page(Layout::of(&visit).await?, id, title_in(&before), fields);
     };
     let mut db = db.begin_with("BEGIN IMMEDIATE").await?;
-    let is_new = before.get("isbn") != Some(&book.isbn);
-    if is_new && is_taken(&mut db, &book.isbn, Some(id)).await? {
+    let isbn_changed = before.get("isbn") != Some(&book.isbn);
+    if isbn_changed && is_taken(&mut db, &book.isbn, Some(id)).await? {
         drop(db);
         fields.error("isbn", ISBN_EXISTS);
         return update_page(Layout::of(&visit).await?, id, title_in(&before), fields);
@@ -161,7 +161,7 @@ pub(crate) fn read(fields: &mut Fields<'_>, choices: BookChoices) -> Option<Book
 fn read_isbn(fields: &mut Fields<'_>, typed: &str) -> Option<String> {
     let error = match isbn::parse(typed) {
         Ok(isbn) => return Some(isbn),
-        // A text of only hyphens and white space counts as empty.
+        // A text that consists of hyphens and white space counts as empty.
         Err(IsbnError::Invalid) if typed.chars().all(|c| c == '-' || c.is_whitespace()) => {
             REQUIRED.to_owned()
         }
@@ -225,12 +225,12 @@ impl BookChoices {
     }
 }
 
-/// Parses an id. It was chosen from a list, so it is a number.
+/// Parses an id. The id was chosen from a list, so it is a number.
 fn number(id: &str) -> Option<i64> {
     id.parse().ok()
 }
 
-/// Returns whether a book other than `own` has this ISBN.
+/// Returns whether a book other than the one with the id `own` has this ISBN.
 pub(crate) async fn is_taken(
     db: &mut SqliteConnection,
     isbn: &str,
@@ -240,8 +240,8 @@ pub(crate) async fn is_taken(
     taken.fetch_one(db).await
 }
 
-/// Sets the genres of a book: deletes its other links, then adds the missing ones. Links that exist
-/// already keep their ids.
+/// Sets the genres of a book: deletes its links to other genres, then adds the missing links. Links
+/// that exist already keep their ids.
 async fn set_genres(
     db: &mut SqliteConnection,
     book: i64,
@@ -256,7 +256,7 @@ async fn set_genres(
     Ok(())
 }
 
-/// Loads a book as the values of the form.
+/// Loads the values in the form of a book.
 async fn stored(db: &SqlitePool, id: i64) -> Result<Form, PageError> {
     type Row = (String, Option<i64>, String, String, Option<i64>);
     let row: Option<Row> = sqlx::query_as(BOOK).bind(id).fetch_optional(db).await?;

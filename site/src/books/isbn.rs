@@ -1,8 +1,10 @@
 /// The reason why a text is not an ISBN.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum IsbnError {
-    /// Too many characters. Hyphens and white space are not counted.
+    /// The text has this many characters, which are too many. Hyphens and white space are not
+    /// counted.
     TooLong(usize),
+    /// The text has too few characters, other characters than digits, or a wrong check digit.
     Invalid,
 }
 

@@ -19,7 +19,8 @@ pub struct BaseUrl {
 }
 
 impl BaseUrl {
-    /// Returns the address of a site that visitors reach directly, over plain http.
+    /// Returns the base URL of a site that visitors reach without a proxy: plain http, and the
+    /// address that the site listens on.
     pub(crate) fn listening_on(address: SocketAddr) -> Self {
         Self {
             https: false,

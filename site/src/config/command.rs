@@ -1,12 +1,12 @@
 use clap::{Args, Subcommand};
 
-/// A subcommand: what to do instead of serving pages.
+/// A subcommand, which the program runs instead of serving pages.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Create the database with its tables and no records, or add missing tables
     Migrate,
-    /// Load the demo catalogue into a database without records; the password of each user comes
-    /// from LOCALLIBRARY_DEMO_PASSWORD_ and the name in capitals, or is generated and shown once
+    /// Load the demo catalogue into a database without records; the password of a user such as
+    /// admin comes from LOCALLIBRARY_DEMO_PASSWORD_ADMIN, or is generated and shown once
     LoadDemo,
     /// Add a user; the password comes from LOCALLIBRARY_NEW_PASSWORD or standard input
     CreateUser(NewUser),

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_url_is_sqlite_and_a_path() {
+    fn a_database_url_is_the_scheme_sqlite_and_a_path() {
         for (url, path) in [
             ("sqlite://library.sqlite3", "library.sqlite3"),
             (

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-/// The time limits of the site. There are no flags for them, since the defaults suit all visitors.
-/// Tests set shorter ones.
+/// The time limits of the site. They have no flags, since the defaults suit all visitors. Tests set
+/// shorter limits.
 ///
 /// ```
 /// use std::time::Duration;
@@ -16,9 +16,9 @@ pub struct Limits {
     /// The time for the headers of a request, counted from the moment when the connection is ready
     /// for a request. An idle connection is closed after the same time.
     pub headers: Duration,
-    /// The time from the headers of a request to its response. Includes reading the body.
+    /// The time from the headers of a request to its response. It includes reading the body.
     pub request: Duration,
-    /// The time for the client to read the next byte of a response.
+    /// The time that a client has to read the next part of a response.
     pub write: Duration,
 }
 

@@ -27,7 +27,7 @@ pub enum MailTo {
 pub struct SmtpUrl(String);
 
 impl SmtpUrl {
-    /// Returns the whole URL, including a password.
+    /// Returns the whole URL, including the password.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
@@ -52,7 +52,7 @@ impl FromStr for MailTo {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const NEITHER: &str =
+        const EXPECTED: &str =
             "mails go to `stdout`, `file:FOLDER`, `smtp://HOST` or `smtps://USER:PASSWORD@HOST`";
         match text.split_once(':') {
             None if text == "stdout" => Ok(Self::Stdout),
@@ -60,7 +60,7 @@ impl FromStr for MailTo {
             Some(("smtp" | "smtps", _)) if SmtpTransport::from_url(text).is_ok() => {
                 Ok(Self::Smtp(SmtpUrl(text.to_owned())))
             }
-            _ => Err(NEITHER),
+            _ => Err(EXPECTED),
         }
     }
 }
@@ -76,7 +76,7 @@ mod tests {
         let server: MailTo = "smtps://ada:top-secret@mail.example".parse().unwrap();
         assert!(!format!("{server:?}").contains("top"));
         let MailTo::Smtp(server) = server else {
-            panic!("{server:?} is a server");
+            panic!("not the URL of a mail server: {server:?}");
         };
         assert_eq!(server.to_string(), "smtps://mail.example");
         for text in ["", "file:", "folder", "http://mail.example", "smtp:"] {

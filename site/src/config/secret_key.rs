@@ -28,8 +28,8 @@ impl fmt::Debug for SecretKey {
 impl FromStr for SecretKey {
     type Err = Infallible;
 
-    // An empty key is refused later, at startup: clap would print an error from here together
-    // with the value.
+    // Accepts every text, because clap would print an error from here together with the key. The
+    // site checks the key when it starts.
     fn from_str(key: &str) -> Result<Self, Infallible> {
         Ok(Self::from(key))
     }

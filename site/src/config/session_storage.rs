@@ -2,7 +2,7 @@ use std::str::FromStr;
 
 use cloakroom_any::StoreUrl;
 
-/// The storage of sessions.
+/// The place where sessions are stored.
 ///
 /// ```
 /// use locallibrary::config::SessionStorage;
@@ -14,7 +14,7 @@ use cloakroom_any::StoreUrl;
 pub enum SessionStorage {
     /// The database file of the site.
     Db,
-    /// The database file of the site, in the table of a Django that uses the same file.
+    /// Django's session table in the database file of the site.
     DjangoDb,
     /// Another store.
     Elsewhere(StoreUrl),

@@ -22,7 +22,7 @@ RUST_LOG filters the log (default: info).";
 #[derive(Debug, Clone, Parser)]
 #[command(name = "locallibrary", version, after_help = AFTER_HELP)]
 pub struct Config {
-    /// What to do instead of serving pages
+    /// The command to run instead of serving pages
     #[command(subcommand)]
     pub command: Option<Command>,
 
@@ -152,8 +152,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Returns the address that visitors type. Until the site listens, it may contain port 0
-    /// instead of the port that the system chooses.
+    /// Returns the address that visitors type. If it is the address of `--bind`, and the port there
+    /// is 0, the result has port 0 too, not the port that the system chooses.
     pub(crate) fn base_url(&self) -> BaseUrl {
         let listening = || BaseUrl::listening_on(self.bind);
         self.base_url.clone().unwrap_or_else(listening)

@@ -46,11 +46,11 @@ impl Status {
     }
 }
 
-/// The status of a copy today, its due date, and whether that date has passed.
+/// The status of a copy as pages show it, its due date, and whether it is overdue today.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Availability {
     pub(crate) words: &'static str,
-    /// The CSS class.
+    /// The CSS class that selects the colour of the status.
     pub(crate) class: &'static str,
     /// The due date as text. `None` for an available copy, even if the database has a date.
     pub(crate) due: Option<String>,

@@ -20,7 +20,7 @@ const COPY: &str = "\
 const DELETE: &str = "\
     DELETE FROM catalog_bookinstance WHERE id IN (SELECT value FROM json_each(?1))";
 
-/// The page that asks before a copy is deleted.
+/// The page that asks for confirmation before a copy is deleted.
 pub(crate) async fn confirm(visit: Visit, id: CopyId) -> Result<Html<String>, PageError> {
     let copy = sqlx::query_as(COPY).bind(id.as_stored());
     let copy: Option<(Option<String>, String)> = copy.fetch_optional(&visit.app().db).await?;

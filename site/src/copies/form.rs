@@ -197,7 +197,8 @@ fn statuses() -> Choices {
     Status::ALL.map(choice).to_vec()
 }
 
-/// Loads all books by title, as choices. Books with the same title have the author in the label.
+/// Loads all books by title, as choices. If several books have the same title, their labels contain
+/// the author.
 pub(crate) async fn books(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
     let books: Vec<(i64, String, Option<String>)> = sqlx::query_as(BOOKS).fetch_all(db).await?;
     let choice = |(id, title, author): (i64, String, Option<String>)| {
@@ -217,12 +218,12 @@ pub(crate) async fn users(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
     Ok(users.into_iter().map(choice).collect())
 }
 
-/// Parses an id. It was chosen from a list, so it is a number.
+/// Parses an id. The id was chosen from a list, so it is a number.
 fn number(id: Option<&str>) -> Option<i64> {
     id?.parse().ok()
 }
 
-/// Loads a copy as the values of the form.
+/// Loads the values in the form of a copy.
 async fn stored(db: &SqlitePool, id: &CopyId) -> Result<Form, PageError> {
     type Row = (String, Option<String>, Option<i64>, String);
     let row: Option<Row> = sqlx::query_as(COPY)

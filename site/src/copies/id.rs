@@ -7,7 +7,7 @@ use crate::web::{error::PageError, record_id::path_param};
 /// The number of hexadecimal digits of an id.
 const DIGITS: usize = 32;
 
-/// The indices of the digits that follow a hyphen when the id is displayed.
+/// The indices of the digits that a hyphen precedes when the id is displayed.
 const HYPHENS: [usize; 4] = [8, 12, 16, 20];
 
 /// The id of a copy: a UUID. It is stored without hyphens and displayed with them.
@@ -40,8 +40,8 @@ impl CopyId {
         self.0.get(..HYPHENS[0]).unwrap_or(&self.0)
     }
 
-    /// Parses an id from a URL. Only lower case with hyphens is accepted, so that a copy has one
-    /// URL.
+    /// Parses an id from a URL. Accepts only lower case with hyphens, so that each copy has exactly
+    /// one URL.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let digits: String = text.split('-').collect();
         let lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');

@@ -48,12 +48,13 @@ const INSERT_COPY: &str = "\
 /// follows in capitals.
 const PASSWORD_VARIABLE: &str = "LOCALLIBRARY_DEMO_PASSWORD_";
 
-/// The number of characters in a generated password, which are 119 bits of randomness.
+/// The number of characters in a generated password. 20 letters and digits are 119 bits of
+/// randomness.
 const GENERATED_PASSWORD_CHARS: usize = 20;
 
-/// The iterations of the hash of a generated password. Few suffice, since a random password of this
-/// length can't be guessed. At the first login the hash is replaced by one with the usual number of
-/// iterations, as Django does with outdated hashes.
+/// The iterations of the hash of a generated password. Few iterations suffice, since a random
+/// password of this length can't be guessed. As in Django, the first login replaces the hash with a
+/// new one, which has the usual number of iterations.
 const GENERATED_PASSWORD_ITERATIONS: u32 = 1000;
 
 /// A user who was just created, and the password if it was generated.
@@ -137,15 +138,15 @@ struct Copy {
 type Ids = HashMap<String, i64>;
 
 /// Inserts the records into empty tables in the order of the catalogue, so that the ids are 1, 2, 3
-/// and so on. Returns the users.
+/// and so on. Returns the users that were created.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
 ) -> Result<Vec<DemoUser>, sqlx::Error> {
-    let catalog: Catalog = serde_json::from_str(CATALOG).expect("a test reads the same text");
+    let catalog: Catalog = serde_json::from_str(CATALOG).expect("the tests read this catalogue");
     let bar = progress::bar("Loading the demo catalogue", catalog.records());
     let groups = insert_groups(connection, &catalog.groups).await?;
     bar.inc(catalog.groups.len() as u64);
-    let (users, made) = insert_users(connection, &catalog.users, &groups, &bar).await?;
+    let (users, created) = insert_users(connection, &catalog.users, &groups, &bar).await?;
     let languages = insert_names(connection, INSERT_LANGUAGE, &catalog.languages).await?;
     bar.inc(catalog.languages.len() as u64);
     let genres = insert_names(connection, INSERT_GENRE, &catalog.genres).await?;
@@ -156,7 +157,7 @@ pub(super) async fn insert(
     bar.inc(catalog.books.len() as u64);
     insert_copies(connection, &catalog.copies, &books, &users).await?;
     bar.finish_and_clear();
-    Ok(made)
+    Ok(created)
 }
 
 async fn insert_groups(db: &mut SqliteConnection, groups: &[Group]) -> Result<Ids, sqlx::Error> {
@@ -187,12 +188,12 @@ async fn insert_users(
     groups: &Ids,
     bar: &ProgressBar,
 ) -> Result<(Ids, Vec<DemoUser>), sqlx::Error> {
-    let mut made = Vec::new();
+    let mut created = Vec::new();
     let joined = date::timestamp();
     let mut ids = Ids::new();
     for user in users {
         let (generated_password, encoded) = password(&user.username)?;
-        made.push(DemoUser {
+        created.push(DemoUser {
             username: user.username.clone(),
             generated_password,
         });
@@ -212,28 +213,29 @@ async fn insert_users(
             insert.execute(&mut *db).await?;
         }
         ids.insert(user.username.clone(), id);
-        // Only users take noticeable time: a password from the environment is hashed with all
-        // iterations.
+        // The bar advances after each user, because hashing a password from the environment takes
+        // noticeable time.
         bar.inc(1);
     }
-    Ok((ids, made))
+    Ok((ids, created))
 }
 
 /// Reads the password of a demo user from the environment, or generates one. Returns the generated
 /// password, if any, and the hash.
 fn password(username: &str) -> Result<(Option<String>, String), sqlx::Error> {
     let variable = format!("{PASSWORD_VARIABLE}{}", username.to_uppercase());
-    let (made, passwords, password) = match std::env::var(variable) {
+    let (generated, passwords, password) = match std::env::var(variable) {
         Ok(set) if !set.is_empty() => (None, Passwords::new(), set),
         _ => {
-            let made = random_alphanumeric(GENERATED_PASSWORD_CHARS).map_err(sqlx::Error::Io)?;
+            let generated =
+                random_alphanumeric(GENERATED_PASSWORD_CHARS).map_err(sqlx::Error::Io)?;
             let passwords = Passwords::new().iterations(GENERATED_PASSWORD_ITERATIONS);
-            (Some(made.clone()), passwords, made)
+            (Some(generated.clone()), passwords, generated)
         }
     };
     let encoded = passwords.encode(&password);
     let encoded = encoded.map_err(|error| sqlx::Error::Encode(error.into()))?;
-    Ok((made, encoded))
+    Ok((generated, encoded))
 }
 
 async fn insert_names(

@@ -16,17 +16,18 @@ use super::{
 };
 use crate::{StartError, progress, search::index};
 
-/// The label of the progress bar at the first start.
+/// The label of the progress bar while the search index is built.
 const FOLDING: &str = "Indexing the books for searches";
 
-/// The time that a statement waits for another program that writes to the file, such as a Django.
+/// The time that a statement waits while another program, such as a Django site, writes to the
+/// file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The pause between two attempts of a statement that does not observe the busy timeout.
+/// The pause between two attempts to run a statement for which SQLite ignores the busy timeout.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
-/// The size of the connection pool. SQLite reads in parallel, and most requests only read. More
-/// connections would only wait for each other.
+/// The size of the connection pool. SQLite serves several readers at a time but only one writer, so
+/// more connections would mostly wait for each other.
 const MAX_CONNECTIONS: u32 = 8;
 
 /// The first bytes of an SQLite file that is not empty.
@@ -34,15 +35,15 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// The tables as they are after all migrations of Django's LocalLibrary.
 ///
-/// SQLite stores the text of the statements, and a test compares it with Django's. So the lines of
-/// the file must not be wrapped.
+/// SQLite stores the text of the statements, and a test compares this text with the one that Django
+/// produces. The lines of the file must therefore not be wrapped.
 const SCHEMA: &str = include_str!("schema.sql");
 
 const WRITE_AHEAD: &str = "PRAGMA journal_mode = WAL";
 
 const TABLES: &str = "SELECT name FROM sqlite_master WHERE type = 'table'";
 
-/// The tables without which a file is not a LocalLibrary database.
+/// The tables that every LocalLibrary database has.
 const REQUIRED_TABLES: [&str; 7] = [
     "auth_user",
     "catalog_author",
@@ -66,8 +67,8 @@ pub(crate) enum InitialData {
     Nothing,
 }
 
-/// Opens the database file at `path`. If the file is missing or has no tables, creates it first.
-/// Returns the users that were created with it.
+/// Opens the database file at `path`. If the file is missing or has no tables, first creates it
+/// with the records of `initial`. Returns the connection pool and the users that were created.
 ///
 /// The tables are created in one transaction. If this future is dropped or the program dies, the
 /// next start finds no tables and creates them from scratch.
@@ -87,7 +88,7 @@ pub(crate) async fn open(
 /// The text of an error, and what to do about it.
 type Problem = (String, &'static str);
 
-/// Checks the file before SQLite opens it, to report errors with advice.
+/// Checks the file before SQLite opens it, to report common errors with better advice.
 fn inspect_file(path: &Path) -> Result<(), Problem> {
     const READ_ONLY: &str = "the site writes to its database: make it writable for this user";
     const ANOTHER: &str = "name another file with --database-url, or move this one away";
@@ -124,7 +125,8 @@ fn inspect_file(path: &Path) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Creates missing tables. Leaves the file unchanged if it is the database of another program.
+/// Creates the database or its missing tables, and builds the search index. Leaves the file
+/// unchanged if it is the database of another program.
 async fn prepare(path: &Path, initial: InitialData) -> Result<Vec<DemoUser>, Problem> {
     let mut connection = options(path)
         .create_if_missing(true)
@@ -170,7 +172,8 @@ async fn create(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     system::insert_rows(connection).await
 }
 
-/// Loads the demo catalogue into a database that has no records. Returns the users.
+/// Loads the demo catalogue into a database that has no records. Returns the users that were
+/// created.
 pub(crate) async fn load_demo(db: &SqlitePool) -> Result<Vec<DemoUser>, StartError> {
     const DOING: &str = "loading the demo catalogue";
     let fail = |error| {
@@ -187,7 +190,7 @@ pub(crate) async fn load_demo(db: &SqlitePool) -> Result<Vec<DemoUser>, StartErr
         return Err(StartError::new(
             DOING,
             "the database has books or users already",
-            "name a file that does not exist with --database-url, and it is created",
+            "use --database-url to name a file that does not exist yet, which is then created",
         ));
     }
     let users = demo::insert(&mut transaction).await.map_err(fail)?;
@@ -235,7 +238,8 @@ async fn write_ahead(connection: &mut SqliteConnection) -> Result<(), sqlx::Erro
 }
 
 async fn connect(path: &Path) -> Result<SqlitePool, sqlx::Error> {
-    // A power failure can then undo the last commits, but never corrupts the file.
+    // With `Normal`, commits do not wait for the disk. A power failure can undo the last commits,
+    // but never corrupts the file.
     let options = options(path).synchronous(SqliteSynchronous::Normal);
     SqlitePoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
@@ -250,24 +254,26 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(BUSY_TIMEOUT)
 }
 
-/// Primary result codes of SQLite: the low byte of an extended code.
+/// Primary result codes of SQLite. An extended result code contains its primary code in the low
+/// byte.
 const BUSY: i32 = 5;
 const READONLY: i32 = 8;
 const FULL: i32 = 13;
 const CANTOPEN: i32 = 14;
 
-fn kind(error: &sqlx::Error) -> Option<i32> {
+/// Returns the primary result code.
+fn primary_code(error: &sqlx::Error) -> Option<i32> {
     let code = error.as_database_error()?.code()?.parse::<i32>().ok()?;
     Some(code & 0xff)
 }
 
 fn is_busy(error: &sqlx::Error) -> bool {
-    kind(error) == Some(BUSY)
+    primary_code(error) == Some(BUSY)
 }
 
 /// Adds advice to an error of SQLite.
 fn explain(error: sqlx::Error) -> Problem {
-    let advice = match kind(&error) {
+    let advice = match primary_code(&error) {
         Some(READONLY | CANTOPEN) => {
             "make the file and its folder writable for this user: SQLite writes a journal beside \
              the file"

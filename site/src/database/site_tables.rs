@@ -4,14 +4,16 @@ use sqlx::SqliteConnection;
 
 use crate::search::index;
 
-/// The table that counts failed logins and requests for mails.
+/// The table that counts failed logins and requests for password-reset mails. See
+/// `accounts/throttle.rs`.
 const FAILED_LOGINS: &str = "
 CREATE TABLE IF NOT EXISTS locallibrary_failed_login (
   subject text NOT NULL PRIMARY KEY, free integer NOT NULL, failures integer NOT NULL,
   last_at integer NOT NULL, next_at integer NOT NULL);
 ";
 
-/// Creates missing tables, and marks the books whose search text is missing or outdated.
+/// Creates missing tables. Marks books as stale if their text in the search index is missing or
+/// outdated.
 pub(super) async fn create_missing(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     for statements in [FAILED_LOGINS, index::SCHEMA, index::CATCH_UP, index::REFOLD] {
         sqlx::raw_sql(statements).execute(&mut *db).await?;

@@ -1,5 +1,5 @@
-//! The rows of Django's system tables: migrations, content types and permissions. With them Django
-//! accepts the file as its own.
+//! The rows of Django's system tables: migrations, content types and permissions. Django expects
+//! them in a database that its migrations created.
 
 use sqlx::SqliteConnection;
 
@@ -17,7 +17,7 @@ const INSERT_PERMISSION: &str =
 /// The actions for which every model has a permission.
 const ACTIONS: [&str; 4] = ["add", "change", "delete", "view"];
 
-/// The app and name of each model, and the label that names of permissions contain.
+/// The app and name of each model, and its label in the names of permissions.
 #[rustfmt::skip]
 const MODELS: [(&str, &str, &str); 11] = [
     ("admin", "logentry", "log entry"),
@@ -92,12 +92,12 @@ pub(super) async fn insert_rows(connection: &mut SqliteConnection) -> Result<(),
             .bind(&now);
         insert.execute(&mut *connection).await?;
     }
-    for (app, model, called) in MODELS {
+    for (app, model, label) in MODELS {
         let insert = sqlx::query_scalar(INSERT_CONTENT_TYPE)
             .bind(app)
             .bind(model);
         let content_type: i64 = insert.fetch_one(&mut *connection).await?;
-        for (codename, name) in permissions(model, called) {
+        for (codename, name) in permissions(model, label) {
             let insert = sqlx::query(INSERT_PERMISSION)
                 .bind(content_type)
                 .bind(codename)
@@ -109,13 +109,8 @@ pub(super) async fn insert_rows(connection: &mut SqliteConnection) -> Result<(),
 }
 
 /// Returns the codename and name of each permission on `model`.
-fn permissions(model: &str, called: &str) -> Vec<(String, String)> {
-    let of_action = |action| {
-        (
-            format!("{action}_{model}"),
-            format!("Can {action} {called}"),
-        )
-    };
+fn permissions(model: &str, label: &str) -> Vec<(String, String)> {
+    let of_action = |action| (format!("{action}_{model}"), format!("Can {action} {label}"));
     let mut permissions: Vec<_> = ACTIONS.into_iter().map(of_action).collect();
     if model == "bookinstance" {
         permissions.push((

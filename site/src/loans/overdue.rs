@@ -7,8 +7,8 @@ const OVERDUE: &str = "\
     SELECT id FROM catalog_bookinstance \
     WHERE borrower_id = ? AND status = 'o' AND due_back < ? ORDER BY id";
 
-/// Loads the ids of the copies that a user has on loan past their due date: an
-/// [`OverdueCopies`](crate::state::OverdueCopies).
+/// Loads the ids of the copies that a user has on loan past their due date. The layout calls this
+/// function through a pointer of type [`OverdueCopies`](crate::state::OverdueCopies).
 pub(crate) fn load_overdue(
     db: &SqlitePool,
     user: i64,

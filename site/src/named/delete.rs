@@ -28,7 +28,8 @@ impl NamedRecord {
         )
     }
 
-    /// The page that asks before a record is deleted. A record with books cannot be deleted.
+    /// The page that asks for confirmation before a record is deleted. A record with books cannot
+    /// be deleted.
     async fn confirm(
         &self,
         visit: Visit,
@@ -54,7 +55,7 @@ impl NamedRecord {
         page.html()
     }
 
-    /// Deletes a record that has no books.
+    /// Deletes a record, unless it has books.
     async fn delete(&self, visit: Visit, record: RecordId) -> Result<Response, PageError> {
         let name = self.name(&visit.app().db, record.0).await?;
         let ids = IdList::from_iter([record.0]);
@@ -81,7 +82,7 @@ impl NamedRecord {
         books.fetch_all(db).await
     }
 
-    /// Deletes these records, in the transaction in which the caller found no blocking book.
+    /// Deletes these records. The caller has found no blocking books in the same transaction.
     /// Returns the number of deleted records.
     pub(crate) async fn delete_records(
         &self,

@@ -53,7 +53,8 @@ impl NamedRecord {
         let Some(name) = self.read(&mut fields) else {
             return self.create_page(Layout::of(&visit).await?, fields);
         };
-        // This locks the database for other writers, so a unique name stays unique.
+        // This locks the database for other writers, so a name that is unique stays unique until it
+        // is stored.
         let mut db = visit.app().db.begin_with("BEGIN IMMEDIATE").await?;
         if self.is_taken(&mut db, &name, None).await? {
             drop(db);
@@ -109,8 +110,8 @@ impl NamedRecord {
         name
     }
 
-    /// Returns whether a record other than `own` has this name, ignoring case. Compares in Rust,
-    /// since SQLite ignores the case of ASCII letters only.
+    /// Returns whether a record other than the one with the id `own` has this name, ignoring case.
+    /// Compares in Rust, since SQLite ignores the case of ASCII letters only.
     pub(crate) async fn is_taken(
         &self,
         db: &mut SqliteConnection,

@@ -2,8 +2,8 @@ use sqlx::SqlitePool;
 
 use crate::{users::Permission, web::error::PageError};
 
-/// A kind of records that have only a name, with its labels and SQL statements. All kinds share the
-/// same pages.
+/// The labels and SQL statements of a kind of record that has only a name, such as genres. All such
+/// kinds share the same pages.
 pub(crate) struct NamedRecord {
     /// The singular, as in the URL of a record: `genre`.
     pub(crate) kind: &'static str,
@@ -23,7 +23,7 @@ pub(crate) struct NamedRecord {
     pub(crate) list: &'static str,
     /// Selects the name of a record by id.
     pub(crate) name: &'static str,
-    /// Selects the names of all records except the one with an id.
+    /// Selects the names of all records except the one with this id.
     pub(crate) others: &'static str,
     /// Inserts a record and returns its id.
     pub(crate) insert: &'static str,
@@ -33,9 +33,9 @@ pub(crate) struct NamedRecord {
     pub(crate) book_count: &'static str,
     /// Selects the books of a record on a page, ordered by title.
     pub(crate) book_list: &'static str,
-    /// Selects the ids and titles of all books of the records whose ids are in the JSON of `?1`.
+    /// Selects the ids and titles of all books of the records whose ids are in the JSON array `?1`.
     pub(crate) blocking_books: &'static str,
-    /// Deletes the records whose ids are in the JSON of `?1`.
+    /// Deletes the records whose ids are in the JSON array `?1`.
     pub(crate) delete: &'static str,
 }
 

@@ -9,7 +9,8 @@ use crate::{
     web::{error::PageError, visit::Visit},
 };
 
-/// Sends the items that the page shows, as a JSON file. The file contains no session key.
+/// Sends the username and the items that a visitor can delete, as a JSON file. The file does not
+/// contain the session key.
 pub(crate) async fn download(visit: Visit) -> Result<Response, PageError> {
     let mut items = Map::new();
     if let Some(user) = visit.user().await? {

@@ -9,9 +9,11 @@ use crate::{
     },
 };
 
-/// Deletes one item, or all items but the login. If no item is left, ends the session, together
-/// with the messages that were not shown yet. Adds no message, since a message would need a
-/// session.
+/// Deletes one item of the session, or all items except the login. Adds no message, since a message
+/// would need a session.
+///
+/// If no item is left, ends the session, and with it the messages that were not shown yet. If a
+/// visitor who is logged in deletes all items, the session stays and gets a new key.
 pub(crate) async fn forget(visit: Visit, form: Form) -> Result<Response, PageError> {
     let item = form.get("item").unwrap_or("all");
     let items = match item {

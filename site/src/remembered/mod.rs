@@ -1,4 +1,5 @@
-//! The items in a visitor's session, with or without a login: list, change, delete, download.
+//! The pages on which visitors list, change, delete and download the items (named values) in their
+//! session. They need no login.
 
 mod download;
 mod forget;

@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// Dismisses a notice. The one about overdue copies is shown again when another copy becomes
+/// Dismisses a notice. The notice about overdue copies is shown again when another copy becomes
 /// overdue.
 pub(crate) async fn dismiss(
     visit: Visit,

@@ -17,7 +17,7 @@ use crate::{
 
 const PAGE: &str = "/catalog/preferences/";
 
-/// The choices of the form.
+/// The values of the form.
 struct Preferences {
     per_page: u64,
     scheme: Option<Scheme>,

@@ -3,7 +3,8 @@ use sqlx::SqlitePool;
 
 use crate::{language_tag, visitor};
 
-// In the order of the list, newest first. Deleted books are left out.
+// Selects the books whose ids are in the JSON array, in the order of the array. Leaves out deleted
+// books.
 const BOOKS: &str = "\
     SELECT b.id, b.title, l.name FROM json_each(?) r \
     JOIN catalog_book b ON b.id = r.value \
@@ -17,8 +18,8 @@ pub(crate) struct RecentBook {
 }
 
 impl RecentBook {
-    /// Loads the books viewed last, newest first, except `this`: the book on whose page they are
-    /// shown.
+    /// Loads the books viewed last, newest first. Leaves out `this`, the book on whose page they
+    /// are shown.
     pub(crate) async fn load(
         db: &SqlitePool,
         session: Option<&Session>,

@@ -1,11 +1,12 @@
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-/// Returns `text` as it is compared: without case and accents, in every script. Letters such as `æ`
-/// are replaced by the ones that people type for them.
+/// Folds `text` for comparison: removes differences of case and accents, in every script, and
+/// replaces letters such as `æ` with those that people type instead.
 ///
-/// Folded texts are stored. If you change this function, increase the version in `index::REFOLD`.
+/// Folded texts are stored in the search index. If you change this function, increase the version
+/// in `index::REFOLD`.
 pub(crate) fn fold(text: &str) -> String {
-    // The fast path: most texts are ASCII, and an import folds a whole catalogue.
+    // A fast path: most texts are ASCII, and an import folds a whole catalogue.
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
@@ -20,7 +21,7 @@ fn push_folded(c: char, folded: &mut String) {
     let plain = std::iter::once(c)
         .nfkd()
         .filter(|c| !is_accent(*c))
-        // Via upper case, so that ı equals i and the two lower-case sigmas are equal.
+        // Convert to upper case first, so that ı equals i and the two lower-case sigmas are equal.
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)
         .nfd()
@@ -52,11 +53,11 @@ pub(crate) struct Piece {
     pub(crate) is_match: bool,
 }
 
-/// Splits `text` at the matches of the folded `words`.
+/// Splits `text` into pieces that match one of the folded `words` and pieces that match none.
 pub(crate) fn mark(text: &str, words: &[String]) -> Vec<Piece> {
     let mut folded = String::new();
-    // Maps each byte of the folded text to the index of its character in `text`. Folding may turn
-    // one character into several.
+    // Maps each byte of the folded text to the index of the character in `text` that it comes from.
+    // Folding may turn one character into several.
     let mut origin = Vec::new();
     for (at, c) in text.chars().enumerate() {
         push_folded(c, &mut folded);

@@ -1,8 +1,10 @@
-//! The search index: a table with the folded text of every book.
+//! The search index: a table with the folded text of every book. A folded text has no differences
+//! of case and accents.
 //!
-//! Triggers mark a book when it changes, even if a Django on the same file changed it. A marked
-//! book is folded within seconds, or by the next search if that comes first. A program whose
-//! version folds texts differently marks all books when it starts.
+//! If a book changes, triggers in the database mark it as stale, even if a Django site on the same
+//! file changed the book. A stale book is folded within seconds, or by the next search if that
+//! comes first. If a new version of the program folds texts differently, it marks all books as
+//! stale when it starts.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +13,8 @@ use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use super::fold::fold;
 
-/// The table, index and triggers. Created at every start if they are missing.
+/// The table, index and triggers. A start creates those that are missing. A book is stale if its
+/// folded text is `NULL`.
 pub(crate) const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS locallibrary_search (
   book_id integer NOT NULL PRIMARY KEY, folded text NULL);
@@ -34,13 +37,14 @@ AFTER UPDATE OF first_name, last_name ON catalog_author BEGIN
 END;
 ";
 
-/// Adds books that were inserted while the triggers did not exist, and removes deleted ones.
+/// Adds books that were inserted while the triggers did not exist, and removes books that were
+/// deleted in that time.
 pub(crate) const CATCH_UP: &str = "
 INSERT OR IGNORE INTO locallibrary_search (book_id, folded) SELECT id, NULL FROM catalog_book;
 DELETE FROM locallibrary_search WHERE book_id NOT IN (SELECT id FROM catalog_book);
 ";
 
-/// Marks all books if they were folded by another version of [`fold`].
+/// Marks all books as stale if they were folded by another version of [`fold`].
 pub(crate) const REFOLD: &str = "
 CREATE TABLE IF NOT EXISTS locallibrary_search_folding (version integer NOT NULL PRIMARY KEY);
 UPDATE locallibrary_search SET folded = NULL
@@ -51,7 +55,8 @@ INSERT OR IGNORE INTO locallibrary_search_folding (version) VALUES (2);
 
 const COUNT_STALE: &str = "SELECT COUNT(*) FROM locallibrary_search WHERE folded IS NULL";
 
-/// Locks the database for other writers, so no book changes between reading and folding it.
+/// Locks the database for other writers, so that a book does not change before its folded text is
+/// stored.
 const WRITE: &str = "BEGIN IMMEDIATE";
 
 const STALE: &str = "\
@@ -65,15 +70,15 @@ const FOLDED: &str = "\
 
 type StaleRow = (i64, String, Option<String>, Option<String>, String);
 
-/// The number of books that are folded in one transaction. After an import there may be many, and
-/// other writers should not wait for all of them.
+/// The number of books that are folded in one transaction. An import may leave many stale books,
+/// and other writers should not wait until all are folded.
 const BATCH: u64 = 1000;
 
-/// The pause between two checks for marked books.
+/// The pause between two checks for stale books.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Begins a transaction in which no book is marked. A search in it finds all books, whatever other
-/// connections write at the same time.
+/// Begins a transaction in which no book is stale. A search in this transaction finds all books, no
+/// matter what other connections write at the same time.
 pub(super) async fn begin_search(
     db: &SqlitePool,
 ) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
@@ -81,9 +86,9 @@ pub(super) async fn begin_search(
     if count_stale(&mut reading).await? == 0 {
         return Ok(reading);
     }
-    // A transaction can't write after another one has changed what it has read, so end this one.
-    // `fold_stale` folds most books in small transactions. The transaction after it keeps other
-    // writers out and folds the few books that were marked in the meantime.
+    // End this transaction: it could not write once another connection has written. `fold_stale`
+    // folds most books in small transactions. The next transaction locks out other writers and
+    // folds the few books that became stale in the meantime.
     reading.rollback().await?;
     fold_stale(&mut *db.acquire().await?, &ProgressBar::hidden()).await?;
     let mut writing = db.begin_with(WRITE).await?;
@@ -94,7 +99,7 @@ pub(super) async fn begin_search(
     Ok(writing)
 }
 
-/// Folds the texts of all marked books.
+/// Folds the texts of all stale books.
 ///
 /// `bar` shows the progress. If this future is dropped, the finished batches stay folded, and the
 /// next call continues from there.
@@ -114,8 +119,8 @@ pub(crate) async fn fold_stale(
         transaction.commit().await?;
         bar.inc(BATCH.min(stale));
         if left > 0 {
-            // SQLite polls while it waits for a lock. Without a pause, other writers would find the
-            // file locked at each attempt.
+            // Give other writers a chance. SQLite retries a locked file at intervals, so without
+            // this pause they might find it locked at each attempt.
             tokio::time::sleep(began.elapsed()).await;
         }
     }
@@ -123,7 +128,7 @@ pub(crate) async fn fold_stale(
     Ok(())
 }
 
-/// Folds marked books every few seconds, so that searches rarely have to fold any. Never returns.
+/// Folds stale books every few seconds, so that searches rarely have to fold any. Never returns.
 pub(crate) async fn fold_stale_periodically(db: SqlitePool) {
     loop {
         let folding = async { fold_stale(&mut *db.acquire().await?, &ProgressBar::hidden()).await };
@@ -145,7 +150,8 @@ async fn fold_batch(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let folded: Vec<_> = stale
         .into_iter()
         .map(|(id, title, first, last, isbn)| {
-            // Separated by line breaks, so no word of a search matches across two parts.
+            // The parts are separated by line breaks, so that no word of a search matches across
+            // two parts.
             let parts = [
                 &title,
                 &first.unwrap_or_default(),

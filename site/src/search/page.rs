@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// The number of characters of the search text that are used.
+/// The largest number of characters in a search text. The rest is ignored.
 const MAX_CHARS: usize = 200;
 
 const COUNT: &str =
@@ -153,13 +153,13 @@ impl SearchQuery {
         query.finish()
     }
 
-    /// Returns the query string of a search for the same words without filters.
+    /// Returns the query string of a search for the same text without filters.
     fn query_string_without_filters(&self) -> String {
-        let words_alone = Self {
+        let text_only = Self {
             text: self.text.clone(),
             ..Self::default()
         };
-        words_alone.query_string()
+        text_only.query_string()
     }
 
     /// Returns whether a filter is set.
@@ -167,6 +167,7 @@ impl SearchQuery {
         self.genre.is_some() || self.language.is_some() || self.is_available
     }
 
+    /// Adds the conditions of the search to `statement`.
     fn narrow(&self, statement: &mut QueryBuilder<Sqlite>, words: &[String]) {
         for word in words {
             statement.push(" AND INSTR(s.folded, ");

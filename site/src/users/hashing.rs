@@ -6,16 +6,16 @@ use tokio::{sync::Semaphore, task};
 /// The reason why a password could not be hashed.
 #[derive(Debug)]
 pub(crate) enum HashingError {
-    /// The operating system gave no random numbers for the salt.
+    /// The operating system provided no random numbers for the salt.
     Random(cloakroom::Error),
-    /// The work panicked, or the program is shutting down.
+    /// The hash function panicked, or the program is shutting down.
     Stopped(Box<dyn Error + Send + Sync>),
 }
 
 /// Computes password hashes on threads of the blocking pool.
 ///
-/// A hash takes a considerable part of a second. At most as many run at once as there are
-/// processors, and the others wait without blocking other pages.
+/// Computing a hash takes a large part of a second. At most one hash per processor is computed at a
+/// time. The others wait without blocking other pages.
 #[derive(Clone)]
 pub(crate) struct Hashing {
     passwords: Passwords,
@@ -64,7 +64,8 @@ impl Hashing {
         let turn = turn.map_err(|error| HashingError::Stopped(error.into()))?;
         let passwords = self.passwords.clone();
         let work = task::spawn_blocking(move || {
-            // Held until the work is done, even if the client has hung up.
+            // Keep the turn until the work is done. The thread stays busy even if the client has
+            // hung up.
             let _turn = turn;
             work(&passwords)
         });

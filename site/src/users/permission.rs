@@ -20,7 +20,7 @@ pub(crate) enum Permission {
 }
 
 impl Permission {
-    /// Returns the app and codename, as in Django's tables.
+    /// Returns the code of the permission: the app and the codename in Django's tables.
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::MarkReturned => "catalog.can_mark_returned",

@@ -5,8 +5,8 @@ use sqlx::{FromRow, Row, SqlitePool, sqlite::SqliteRow};
 
 use super::permission::Permission;
 
-/// Selects the columns of a user and, in the same statement, the permissions of the user and of
-/// their groups.
+/// Returns the statement that selects the columns of a user, and the codes of the permissions that
+/// the user and their groups have.
 macro_rules! select_user {
     ($where:literal) => {
         concat!(
@@ -46,7 +46,7 @@ pub(crate) struct User {
     is_superuser: bool,
     is_staff: bool,
     is_active: bool,
-    /// Codes separated by spaces.
+    /// The codes of the permissions, separated by spaces.
     permissions: Option<String>,
 }
 
@@ -76,7 +76,7 @@ impl User {
         self.holds(permission.code())
     }
 
-    /// Returns whether the user holds the permission with this code in Django's tables.
+    /// Returns whether the user holds the permission with this code, such as `catalog.add_book`.
     pub(crate) fn holds(&self, permission: &str) -> bool {
         let mut granted = self.permissions.iter().flat_map(|codes| codes.split(' '));
         self.is_active && (self.is_superuser || granted.any(|code| code == permission))
@@ -102,7 +102,7 @@ impl FromRow<'_, SqliteRow> for User {
             last_name: row.try_get("last_name")?,
             email: row.try_get("email")?,
             password: row.try_get("password")?,
-            // The column contains text, but its declared type is `datetime`.
+            // `try_get` would refuse the column: it contains text, but is declared as `datetime`.
             last_login: row.try_get_unchecked("last_login")?,
             is_superuser: row.try_get("is_superuser")?,
             is_staff: row.try_get("is_staff")?,

@@ -1,4 +1,4 @@
-//! The layer that bounds every request: it limits the time of a request and answers a panic.
+//! The layer that limits the time of every request and turns a panic into a response.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -74,8 +74,8 @@ mod tests {
         assert!(page.contains("Reference: <code>visit-7</code>"), "{page}");
         assert!(!page.contains("till"), "{page}");
         let log = log.text();
-        let named = |line: &&str| line.contains("request{id=\"visit-7\"}");
-        assert_eq!(log.lines().filter(named).count(), 2, "{log}");
+        let has_id = |line: &&str| line.contains("request{id=\"visit-7\"}");
+        assert_eq!(log.lines().filter(has_id).count(), 2, "{log}");
         assert!(log.contains("the handler panicked"), "{log}");
     }
 }

@@ -1,4 +1,4 @@
-//! The CSRF secret of the browser that makes a request.
+//! The CSRF secret of a browser, during one of its requests.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -8,43 +8,44 @@ use std::{
 use axum::http::{HeaderMap, header};
 use cloakroom_django::auth::csrf::{Csrf, Secret};
 
-/// The CSRF secret of the browser that makes a request. Records whether the page contains a token
-/// made from the secret. If it does, the response must set the cookie.
+/// The CSRF secret of the browser that makes a request, and whether the response must set the
+/// cookie with the secret.
 #[derive(Debug)]
 pub(crate) struct BrowserSecret(Mutex<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     secret: Option<Secret>,
-    is_used: bool,
+    /// Whether the page contains a token made from the secret, or the secret was replaced.
+    needs_cookie: bool,
 }
 
 impl BrowserSecret {
     pub(super) fn of(csrf: &Csrf, headers: &HeaderMap) -> Self {
         Self(Mutex::new(Inner {
             secret: csrf.secret(headers),
-            is_used: false,
+            needs_cookie: false,
         }))
     }
 
-    /// Returns a token for a form of this page. The response sets the cookie.
+    /// Returns a token for a form on the page. The response will set the cookie.
     pub(crate) fn token(&self) -> cloakroom::Result<String> {
-        let mut state = self.lock();
-        state.is_used = true;
-        match &state.secret {
+        let mut inner = self.lock();
+        inner.needs_cookie = true;
+        match &inner.secret {
             Some(secret) => secret.mask(),
             None => {
-                let secret = state.secret.insert(Secret::random()?);
+                let secret = inner.secret.insert(Secret::random()?);
                 secret.mask()
             }
         }
     }
 
-    /// Replaces the secret. Tokens of the former secret are refused from now on.
+    /// Replaces the secret. From then on, tokens made from the former secret are refused.
     pub(crate) fn rotate(&self) -> cloakroom::Result<()> {
         *self.lock() = Inner {
             secret: Some(Secret::random()?),
-            is_used: true,
+            needs_cookie: true,
         };
         Ok(())
     }
@@ -54,12 +55,12 @@ impl BrowserSecret {
         self.lock().secret.clone()
     }
 
-    /// Adds the cookie to a response whose page contains a token. Returns whether it did.
+    /// Adds the cookie if the response must set it. Returns whether it was added.
     pub(super) fn add_cookie(&self, csrf: &Csrf, headers: &mut HeaderMap) -> bool {
         match &*self.lock() {
             Inner {
                 secret: Some(secret),
-                is_used: true,
+                needs_cookie: true,
             } => {
                 let cookie = csrf.set_cookie(secret, SystemTime::now());
                 headers.append(header::SET_COOKIE, cookie);

@@ -13,7 +13,7 @@ use super::{error::PageError, form::Form, visit::Visit};
 use crate::state::AppState;
 
 /// Wraps a page in the CSRF check, which refuses requests that another site made the browser send.
-/// Runs before all other checks of a page.
+/// The check runs before all other checks of the page.
 pub(crate) fn against_forgery(methods: MethodRouter<AppState>) -> MethodRouter<AppState> {
     methods.layer(middleware::from_fn(
         async |visit: Visit, request: Request, next: Next| -> Result<Response, PageError> {
@@ -23,8 +23,8 @@ pub(crate) fn against_forgery(methods: MethodRouter<AppState>) -> MethodRouter<A
     ))
 }
 
-/// Reads the form of a request with an unsafe method. Refuses the request if the form was not sent
-/// by a page of this site.
+/// Reads the form of a request whose method is not GET, HEAD or OPTIONS. Refuses the request if the
+/// form was not sent by a page of this site.
 ///
 /// # Errors
 /// [`PageError::BadForm`] if the form cannot be read, [`PageError::Forged`] if it is refused.

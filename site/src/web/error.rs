@@ -33,7 +33,7 @@ pub(crate) enum PageError {
         /// The path and query of the page.
         next: String,
     },
-    /// The user lacks the permission.
+    /// The user does not have the permission that the page requires.
     Forbidden,
     /// The state of the record does not allow the action.
     Conflict {
@@ -90,7 +90,7 @@ impl IntoResponse for PageError {
             Self::Conflict { heading, text } => {
                 (StatusCode::CONFLICT, Extension(ErrorText(heading, text))).into_response()
             }
-            // Answered by the session layer, with a status only: see `session_failed`.
+            // The session layer replaces this response with that of `session_failed`.
             Self::Session(error) => error.into_response(),
             Self::Internal(error) => {
                 tracing::error!(error, "handling a request");
@@ -100,7 +100,8 @@ impl IntoResponse for PageError {
     }
 }
 
-/// The response of the session layer when a session cannot be read or saved.
+/// Returns the response to a request whose session cannot be read or saved. Like the responses
+/// above, it has a status only. The session layer calls this function.
 pub(crate) fn session_failed(error: &cloakroom::Error, _: &RequestInfo) -> Response {
     error.kind().status().into_response()
 }
@@ -110,7 +111,7 @@ pub(crate) async fn not_found() -> PageError {
     PageError::NotFound
 }
 
-/// The heading and text of an error page, for errors whose status alone does not say enough.
+/// The heading and text of an error page, instead of the general ones for the status.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ErrorText(pub(super) &'static str, pub(super) &'static str);
 

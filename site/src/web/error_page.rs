@@ -18,11 +18,12 @@ struct ErrorPage {
     layout: Layout,
     heading: &'static str,
     text: &'static str,
-    /// The id to quote in questions about a fault of the site.
+    /// The id of the request, with which a visitor can report a fault of the site.
     reference: Option<RequestId>,
 }
 
-/// Adds a page to every error that has none, with the layout of an unknown visitor.
+/// Adds a page to every error response that has none. The page has the layout for an unknown
+/// visitor.
 pub(crate) async fn in_the_layout(request: Request, next: Next) -> Response {
     let layout = Layout::bare(request.uri());
     let method = request.method().clone();
@@ -40,7 +41,7 @@ pub(super) fn needs_page(response: &Response) -> bool {
     (status.is_client_error() || status.is_server_error()) && !is_html(response)
 }
 
-/// Adds the page to an error.
+/// Adds a page with `layout` to an error response.
 pub(super) fn page(
     mut response: Response,
     layout: Layout,
@@ -73,7 +74,7 @@ pub(super) fn page(
     let (parts, body) = Html(body).into_response().into_parts();
     let headers = response.headers_mut();
     headers.extend(parts.headers);
-    // The length of the page, also for HEAD, whose response has no body.
+    // The response to HEAD has the length of the page, although it has no body.
     headers.insert(header::CONTENT_LENGTH, length);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     *response.body_mut() = body;

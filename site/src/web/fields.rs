@@ -52,6 +52,7 @@ pub(crate) struct Field {
     pub(crate) label: &'static str,
     pub(crate) kind: FieldKind,
     pub(crate) value: String,
+    /// If `false`, the page marks the label as optional.
     pub(crate) is_required: bool,
     pub(crate) help: Option<&'static str>,
     pub(crate) errors: Vec<String>,
@@ -59,6 +60,8 @@ pub(crate) struct Field {
 
 #[derive(Debug)]
 pub(crate) enum FieldKind {
+    /// A line of text. `input` and `autocomplete` are the attributes `type` and `autocomplete` of
+    /// the HTML element.
     Line {
         input: &'static str,
         autocomplete: Option<&'static str>,
@@ -79,7 +82,7 @@ pub(crate) enum FieldKind {
     Fixed,
 }
 
-/// A value of a select field.
+/// A value that a select field offers.
 #[derive(Debug)]
 pub(crate) struct Choice {
     pub(crate) value: String,
@@ -87,19 +90,19 @@ pub(crate) struct Choice {
     pub(crate) is_chosen: bool,
 }
 
-/// The wording of the error for a value that a select field does not offer. Django uses the first
-/// two.
+/// The wording of the error for a value that a select field does not offer. Django uses the
+/// wordings `Unquoted` and `Quoted`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InvalidChoice {
-    /// Does not repeat the value.
+    /// The error does not repeat the value.
     Unquoted,
-    /// Repeats the value.
+    /// The error repeats the value. For an empty value, it asks for a value instead.
     Quoted,
-    /// Repeats the value, even if it is empty.
+    /// The error repeats the value, even if it is empty.
     AlwaysQuoted,
 }
 
-/// The values of a select field, each with its label.
+/// The values that a select field offers, each with its label.
 pub(crate) type Choices = Vec<(String, String)>;
 
 impl<'a> Fields<'a> {
@@ -241,7 +244,8 @@ impl<'a> Fields<'a> {
 
     /// Adds a date field. Returns `Some(None)` if it is left empty.
     ///
-    /// `min` and `max` are passed to the browser's calendar only. The caller checks the bounds.
+    /// `min` and `max` only limit the browser's calendar. Dates beyond them are accepted unless
+    /// the caller refuses them.
     pub(crate) fn date(
         &mut self,
         name: &'static str,
@@ -251,7 +255,7 @@ impl<'a> Fields<'a> {
         let typed = self.value(name);
         let date = date::parse(typed);
         let is_empty = typed.is_empty();
-        // A date input accepts only this format.
+        // A date input of HTML accepts only the format `2026-11-26`.
         let shown = date.map_or_else(|| typed.to_owned(), |date| date.to_string());
         let errors = match date {
             None if !is_empty => vec![INVALID_DATE.to_owned()],
@@ -268,9 +272,9 @@ impl<'a> Fields<'a> {
         .then_some(date)
     }
 
-    /// Adds a select field for one of `choices`. Returns `Some(None)` if none is chosen.
+    /// Adds a select field for one of `choices`. Returns `Some(None)` for the empty choice.
     ///
-    /// `none` is the label of the empty choice. Without it, a choice is required.
+    /// `none` is the label of the empty choice. If it is `None`, one of `choices` is required.
     pub(crate) fn choice(
         &mut self,
         name: &'static str,
@@ -394,7 +398,7 @@ impl<'a> Fields<'a> {
         } else {
             Vec::new()
         };
-        let is_good = self.is_submitted && errors.is_empty();
+        let is_valid = self.is_submitted && errors.is_empty();
         self.fields.push(Field {
             name: name.to_owned(),
             label,
@@ -404,12 +408,12 @@ impl<'a> Fields<'a> {
             help: None,
             errors,
         });
-        is_good
+        is_valid
     }
 }
 
 impl Field {
-    /// Returns the value as text, for example the labels of the choices.
+    /// Returns the value as text. For a select field, returns the labels of the chosen values.
     pub(crate) fn in_words(&self) -> String {
         match &self.kind {
             FieldKind::Checkbox { is_checked: true } => "Yes".to_owned(),
@@ -425,7 +429,7 @@ impl Field {
     }
 
     /// Returns whether both fields have the same value. Ignores differences in line endings, since
-    /// browsers submit CRLF.
+    /// browsers submit CRLF for every line break.
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         let plain = |field: &Self| field.value.replace("\r\n", "\n").trim().to_owned();
         plain(self) == plain(other) && self.in_words() == other.in_words()

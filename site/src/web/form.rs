@@ -21,7 +21,7 @@ const OUTSIDE_LAYER: &str = "extracting a form: the request did not pass the lay
 
 /// The fields of a submitted form, in the order of submission. Empty for a request without a form.
 ///
-/// Handlers take it as an extractor. It has passed the CSRF check.
+/// Handlers take it as an extractor. The form that they receive has passed the CSRF check.
 ///
 /// ```text
 /// async fn create(visit: Visit, form: Form) -> Result<Response, PageError> {
@@ -50,8 +50,8 @@ impl Form {
         Ok(Self(fields))
     }
 
-    /// Returns the value of the field `name`. If there are several, returns the last, as Django
-    /// does.
+    /// Returns the value of the field `name`. If there are several values, returns the last one, as
+    /// Django does.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.all(name).last()
     }
@@ -87,7 +87,7 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Form {
 
 /// Extracts the form that `csrf::against_forgery` has read and checked.
 ///
-/// A handler outside of that layer gets an error instead, since it would accept forged forms.
+/// A handler outside of that layer gets an error, since it would otherwise accept forged forms.
 impl<S: Sync> FromRequestParts<S> for Form {
     type Rejection = PageError;
 
@@ -162,7 +162,7 @@ mod tests {
     const URLENCODED: &str = "application/x-www-form-urlencoded";
 
     #[tokio::test]
-    async fn the_last_value_of_a_name_counts() {
+    async fn get_returns_the_last_of_several_values() {
         let form = read(URLENCODED, "a=1&b=%C3%A9+x&a=2&c").await.unwrap();
         assert_eq!(form.get("a"), Some("2"));
         assert_eq!(form.all("a").collect::<Vec<_>>(), ["1", "2"]);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_form_has_limits() {
+    async fn a_form_with_too_many_fields_or_bytes_is_refused() {
         assert!(read(URLENCODED, "a=1&".repeat(1000)).await.is_ok());
         assert!(read(URLENCODED, "a=1&".repeat(1001)).await.is_err());
         assert!(read(URLENCODED, "a".repeat(MAX_BYTES)).await.is_ok());
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn odd_bodies_are_accepted_without_an_error() {
+    async fn malformed_encodings_and_other_content_types_are_accepted() {
         for body in [&b"%ff=%"[..], b"\xff\x00=\x01", b"&&==&=", b""] {
             assert!(read(URLENCODED, body).await.is_ok());
         }

@@ -21,6 +21,7 @@ pub(crate) struct FormPage {
     button: &'static str,
     /// The target of the link "Cancel".
     pub(crate) back: Option<String>,
+    /// The value of the hidden field `next`: the page to go to after the form.
     pub(crate) next: Option<String>,
 }
 
@@ -64,7 +65,8 @@ impl FormPage {
     }
 }
 
-/// The confirmation page of a deletion. If other records block the deletion, it lists them instead.
+/// The page that asks for confirmation before a record is deleted. If other records block the
+/// deletion, it lists them instead.
 #[derive(Template)]
 #[template(path = "forms/delete.html")]
 pub(crate) struct DeletePage {

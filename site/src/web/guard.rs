@@ -1,5 +1,5 @@
-//! Layers that restrict pages to some visitors. The order of the checks is: CSRF, login,
-//! permission, existence of the record.
+//! Layers that restrict pages to some visitors. The order of the checks is: CSRF, format of the id,
+//! login, permission, existence of the record.
 
 use axum::{
     extract::{FromRequestParts, Request},
@@ -21,7 +21,7 @@ pub(crate) fn require_login(methods: MethodRouter<AppState>) -> MethodRouter<App
 }
 
 /// Requires `permission` for all methods of a page. Refuses other users before the record is looked
-/// up, so the response does not show whether it exists.
+/// up, so the response does not show whether the record exists.
 pub(crate) fn require_permission(
     permission: Permission,
     methods: MethodRouter<AppState>,
@@ -36,8 +36,8 @@ pub(crate) fn require_permission(
     ))
 }
 
-/// Responds 404 if the id in the path is malformed, by the rules of the extractor `Id`. This check
-/// precedes the login. The record itself is looked up after the login.
+/// Responds 404 if the extractor `Id` rejects the id in the path as malformed. This check comes
+/// before the check of the login. The record itself is looked up after both.
 pub(crate) fn of_record<Id>(methods: MethodRouter<AppState>) -> MethodRouter<AppState>
 where
     Id: FromRequestParts<(), Rejection = PageError> + Send + 'static,

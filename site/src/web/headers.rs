@@ -18,7 +18,7 @@ const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
 const POLICY: &str = "default-src 'self'; script-src 'none'; object-src 'none'; base-uri 'none'; \
                       form-action 'self'; frame-ancestors 'none'";
 
-// A year. Without `includeSubDomains`: subdomains may belong to other sites.
+// One year, in seconds. Without `includeSubDomains`, because subdomains may belong to other sites.
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Adds the headers that forbid framing, content sniffing, scripts and referrers to other sites. If

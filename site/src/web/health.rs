@@ -21,8 +21,8 @@ const READY: &str = "/health/ready";
 
 const PING: &str = "SELECT 1";
 
-/// The time limit of the readiness probe. A load balancer asks every few seconds, so a late answer
-/// is of no use.
+/// The time limit of the readiness probe. A load balancer asks every few seconds and does not wait
+/// for a late answer.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The routes of the probes. They are outside of the session layer, so no cookie is read or set.
@@ -43,10 +43,10 @@ async fn live() -> impl IntoResponse {
 
 /// Responds 200 if the database and the session storage can be reached, and 503 otherwise.
 async fn ready(State(app): State<AppState>) -> impl IntoResponse {
-    let asked = tokio::time::timeout(PROBE_TIMEOUT, unavailable(&app)).await;
-    match asked {
+    let problem = tokio::time::timeout(PROBE_TIMEOUT, find_problem(&app)).await;
+    match problem {
         Ok(None) => answer(StatusCode::OK, "ready\n"),
-        Ok(Some(words)) => answer(StatusCode::SERVICE_UNAVAILABLE, words),
+        Ok(Some(text)) => answer(StatusCode::SERVICE_UNAVAILABLE, text),
         Err(_) => answer(
             StatusCode::SERVICE_UNAVAILABLE,
             "not ready: no answer in time\n",
@@ -54,8 +54,9 @@ async fn ready(State(app): State<AppState>) -> impl IntoResponse {
     }
 }
 
-/// Returns the response text if something cannot be reached. Logs the cause at level `debug`.
-async fn unavailable(app: &AppState) -> Option<&'static str> {
+/// Returns the response text if the database or the session storage cannot be reached. Logs the
+/// cause at level `debug`.
+async fn find_problem(app: &AppState) -> Option<&'static str> {
     if let Err(error) = sqlx::query(PING).execute(&app.db).await {
         tracing::debug!("checking the database: {error}");
         return Some("not ready: the database does not answer\n");
@@ -67,10 +68,10 @@ async fn unavailable(app: &AppState) -> Option<&'static str> {
     None
 }
 
-fn answer(status: StatusCode, words: &'static str) -> impl IntoResponse {
+fn answer(status: StatusCode, text: &'static str) -> impl IntoResponse {
     let headers = [
         (CONTENT_TYPE, "text/plain; charset=utf-8"),
         (CACHE_CONTROL, "no-store"),
     ];
-    (status, headers, words)
+    (status, headers, text)
 }

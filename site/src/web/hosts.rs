@@ -1,4 +1,4 @@
-//! The layer that refuses requests for other hosts.
+//! The layer that refuses requests for hosts that are not allowed.
 
 use axum::{
     extract::{Request, State},
@@ -10,7 +10,7 @@ use axum::{
 use super::error::PageError;
 use crate::state::AppState;
 
-/// Responds 400 to a request for a host that is not allowed, or that does not name exactly one host
+/// Responds 400 to a request if its host is not allowed, or if it does not name exactly one host,
 /// as HTTP/1.1 requires.
 ///
 /// Links in mails and redirects contain the host. Without this check a client could choose it.
@@ -21,16 +21,16 @@ pub(crate) async fn refuse_foreign(
 ) -> Result<Response, PageError> {
     let addressed = request.uri().authority().map(|host| host.as_str());
     let headers = request.headers().get_all(HOST);
-    // With several hosts, a proxy could check a different one than this site uses. HTTP/1.0 does
-    // not require the header.
-    let least = usize::from(request.version() >= Version::HTTP_11);
-    let is_named = (least..=1).contains(&headers.iter().count());
+    // With several `Host` headers, a proxy could check another one than this site uses. HTTP/1.0
+    // does not require the header.
+    let min = usize::from(request.version() >= Version::HTTP_11);
+    let is_unambiguous = (min..=1).contains(&headers.iter().count());
     // A host that is not valid text is read as an empty text, which is never allowed.
     let headers = headers.iter();
     let mut named = addressed
         .into_iter()
         .chain(headers.map(|host| host.to_str().unwrap_or_default()));
-    match is_named && named.all(|host| app.allowed_hosts.contains(host)) {
+    match is_unambiguous && named.all(|host| app.allowed_hosts.contains(host)) {
         true => Ok(next.run(request).await),
         false => Err(PageError::ForeignHost),
     }

@@ -13,7 +13,8 @@ use crate::{
     visitor::{self, Scheme},
 };
 
-/// The label and URL of each list, and the prefix of the URLs of its records.
+/// The label and URL of each link in the navigation. A link to a list also has the prefix of the
+/// URLs of its records.
 const NAVIGATION: [(&str, &str, Option<&str>); 6] = [
     ("Home", "/catalog/", None),
     ("All books", "/catalog/books/", Some("/catalog/book/")),
@@ -105,13 +106,13 @@ impl Layout {
         }
     }
 
-    /// Loads the layout for the current state of this visit.
+    /// Loads the layout for this visit: the session, the user and the overdue copies.
     pub(crate) async fn of(visit: &Visit) -> Result<Self, PageError> {
         let bare = Self::bare(visit.uri());
         let (session, user) = match (visit.session_if_any().await, visit.user().await) {
             (Ok(session), Ok(user)) => (session, user),
-            // If sessions are unavailable, the catalogue is still served, as for an unknown
-            // visitor.
+            // If the session storage is unavailable, the catalogue is still served, with the layout
+            // for an unknown visitor.
             (Err(PageError::Session(_)), _) | (_, Err(PageError::Session(_))) => {
                 return Ok(Self {
                     visit: Some(visit.clone()),
@@ -214,7 +215,7 @@ impl Layout {
             .collect()
     }
 
-    /// Returns the path and query of this page, as the value of `next`.
+    /// Returns the path and query of this page, as a value for the parameter `next`.
     pub(crate) fn current_path(&self) -> String {
         next::path_and_query(&self.uri)
     }
@@ -224,7 +225,8 @@ impl Layout {
         next::login_path(self.uri.path())
     }
 
-    /// Returns a CSRF token for a form on this page.
+    /// Returns a CSRF token for a form on this page. On an error page outside of the session layer,
+    /// returns an empty text.
     pub(crate) fn token(&self) -> Result<String, askama::Error> {
         match &self.visit {
             Some(visit) => visit
@@ -240,7 +242,7 @@ impl Layout {
         self.uri.path().starts_with(STAFF_AREA)
     }
 
-    /// Returns whether to show the welcome, which explains the session cookie.
+    /// Returns whether to show the welcome notice, which explains the session cookie.
     pub(crate) fn shows_welcome(&self) -> bool {
         let is_dismissed = |session| visitor::dismissed(session).welcome;
         self.visit.is_some()
@@ -248,8 +250,8 @@ impl Layout {
             && !self.session.as_ref().is_some_and(is_dismissed)
     }
 
-    /// Returns the number of overdue copies, unless the user dismissed the notice about all of
-    /// them.
+    /// Returns the number of overdue copies for the notice about them. Returns `None` if there are
+    /// none, or if the user has dismissed the notice and no other copy became overdue since.
     pub(crate) fn overdue(&self) -> Option<usize> {
         let session = self.session.as_ref()?;
         let dismissed = visitor::dismissed(session).overdue;
@@ -260,8 +262,9 @@ impl Layout {
             .then_some(self.overdue.len())
     }
 
-    /// Removes the messages about the visitor's last action from the session and returns them. Only
-    /// GET shows them, so a HEAD request leaves them in the session.
+    /// Removes the messages about the visitor's last action from the session and returns them. For
+    /// requests other than GET, returns none and leaves them in the session: a response to HEAD
+    /// would not show them.
     pub(crate) fn messages(&self) -> Vec<Message> {
         match (&self.session, &self.visit) {
             (Some(session), Some(visit)) if *visit.method() == Method::GET => {

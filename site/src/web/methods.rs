@@ -35,7 +35,7 @@ where
     only(FORM, get(show).post(submit))
 }
 
-/// Routes an action that has no page.
+/// Routes an action without a page, which accepts POST only.
 pub(crate) fn post<H, T, S>(handler: H) -> MethodRouter<S>
 where
     H: Handler<T, S>,

@@ -1,9 +1,10 @@
-//! What all pages share. Nothing here imports a page; `routes.rs` combines both.
+//! The code that all pages share. Nothing here imports a page. `routes.rs` imports the pages and
+//! this code, and connects them.
 //!
 //! | to write | use |
 //! |---|---|
 //! | a form | [`fields::Fields`], [`form::Form`], [`form_page::FormPage`] |
-//! | a list in pages | [`paging::Paging`] |
+//! | a list that is split into pages | [`paging::Paging`] |
 //! | a message on the next page | [`visitor::add_message`](crate::visitor::add_message) |
 //! | a page for some visitors only | [`guard`] |
 //! | an error | [`error::PageError`] |

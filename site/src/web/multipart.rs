@@ -2,7 +2,7 @@
 
 use axum::body::Bytes;
 
-/// The number of headers that are read of a part. Browsers send two.
+/// The largest number of headers that are read in each part. Browsers send one or two.
 const MAX_HEADERS: usize = 16;
 
 /// Returns the text fields of a body. Stops after `max` + 1 fields, so the caller can tell that
@@ -33,7 +33,7 @@ pub(super) fn fields(parameters: &str, body: &Bytes, max: usize) -> Option<Vec<(
 /// Returns the name and text of a part, `Some(None)` for a file, or `None` if the part is
 /// malformed.
 fn field(part: &[u8]) -> Option<Option<(String, String)>> {
-    // A part without headers starts with the empty line.
+    // A part without headers starts with the empty line that ends the headers.
     let (head, value) = match part.strip_prefix(b"\r\n") {
         Some(value) => (&[][..], value),
         None => split(part, b"\r\n\r\n")?,
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_fields_are_not_all_read() {
+    fn reading_stops_after_one_field_too_many() {
         let body = format!("{}--xyz--", part("a", "1").repeat(20));
         assert_eq!(read(&body).map(|fields| fields.len()), Some(11));
     }

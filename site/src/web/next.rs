@@ -1,4 +1,4 @@
-//! The parameter `next`: the page to go to after a form. Only pages of this site are accepted.
+//! The parameter `next`: the page to go to after a form. It must be a page of this site.
 
 use http::Uri;
 
@@ -17,7 +17,7 @@ pub(crate) fn safe<'a>(target: &'a str, origin: &str) -> Option<&'a str> {
         None => after_origin(target, origin)?,
     };
     let leaves_site = path.starts_with("//");
-    // True for `http://site.example@evil.example` and `http://site.example.evil`.
+    // True if the target only starts with the origin, as `http://site.example.evil` does.
     let continues_host = !path.is_empty() && !path.starts_with(['/', '?', '#']);
     (!leaves_site && !continues_host).then_some(target)
 }
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused() {
+    fn other_sites_and_malformed_targets_are_refused() {
         for target in [
             "",
             "catalog/",
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_does_not_lead_from_https_to_http() {
+    fn a_target_that_leads_from_https_to_http_is_refused() {
         let origin = "https://library.example";
         let safe = |target| safe(target, origin).is_some();
         assert!(safe("https://library.example/catalog/"));

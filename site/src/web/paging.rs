@@ -19,7 +19,8 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 
 use super::error::PageError;
 
-/// The page that `?page=` asks for. [`Paging::new`] checks whether it exists.
+/// The page that the parameter `page` of the URL requests. [`Paging::new`] checks whether the page
+/// exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestedPage {
     Number(u64),
@@ -59,7 +60,7 @@ pub(crate) struct Paging {
     pub(crate) pages: u64,
     pub(crate) total: u64,
     per_page: u64,
-    /// The rest of the query string, for links to other pages.
+    /// The query string without the page, for links to other pages.
     query: String,
 }
 
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn only_pages_that_exist_are_found() {
+    fn a_page_that_does_not_exist_is_not_found() {
         let number = |asked, total| {
             Paging::new(asked, total, 10)
                 .ok()

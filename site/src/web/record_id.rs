@@ -19,7 +19,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RecordId {
     }
 }
 
-/// A number of any size in the path. Rejects other text with 404.
+/// The digits of a number in the path. Rejects other text with 404.
 pub(crate) struct RecordNumber(String);
 
 impl<S: Send + Sync> FromRequestParts<S> for RecordNumber {

@@ -1,4 +1,4 @@
-//! The id of a request, which connects its log lines with its response.
+//! The id of a request. It is in the log lines of the request and in the headers of its response.
 
 use std::fmt;
 
@@ -6,10 +6,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::secret::random_alphanumeric;
 
-/// The header of the id, in requests and responses.
+/// The header that contains the id, in requests and responses.
 pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest id that is accepted from a request: a UUID fits, and a client can't flood the log.
+/// The length of the longest id that is accepted from a request. A UUID fits, but a client can't
+/// flood the log.
 const MAX_CHARS: usize = 64;
 
 /// The length of a generated id, long enough to be unique in a log.
@@ -25,7 +26,7 @@ pub(super) struct RequestId(HeaderValue);
 impl RequestId {
     /// Returns the id in the headers, for example from a proxy, or else generates one.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let given = headers.get(HEADER).filter(|name| is_valid(name.as_bytes()));
+        let given = headers.get(HEADER).filter(|id| is_valid(id.as_bytes()));
         Self(given.cloned().unwrap_or_else(generate))
     }
 
@@ -46,9 +47,9 @@ impl fmt::Display for RequestId {
     }
 }
 
-fn is_valid(name: &[u8]) -> bool {
-    let is_name_byte = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
-    (1..=MAX_CHARS).contains(&name.len()) && name.iter().all(is_name_byte)
+fn is_valid(id: &[u8]) -> bool {
+    let is_id_byte = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    (1..=MAX_CHARS).contains(&id.len()) && id.iter().all(is_id_byte)
 }
 
 fn generate() -> HeaderValue {

@@ -1,7 +1,8 @@
 //! Logs one line for every request.
 //!
-//! A line contains the request's method, path and id, the status, and the time that it took. It
-//! contains nothing that may be a secret of the visitor: no query, no form and no other headers.
+//! A line contains the method, path and id of the request, and the status and duration of the
+//! response. It contains nothing that may be a secret of the visitor: no query, no form and no
+//! other headers.
 
 use std::time::Instant;
 
@@ -13,17 +14,17 @@ use super::{
     request_id::{HEADER, RequestId},
 };
 
-/// The largest number of bytes of a path or a method in a line.
+/// The largest number of bytes of a method or path that is logged.
 const MAX_SHOWN_BYTES: usize = 200;
 
-/// The start of links that set a password. The rest of such a path is a secret.
+/// The start of the path of a password-reset link. The rest of the path is secret.
 const RESET_LINK: &str = "/accounts/reset/";
 
 /// Assigns an id to the request, adds it to the response, and logs a line when the response is
 /// ready.
 ///
-/// Until then, everything that is logged for the request is inside a span with the id. If the
-/// client hangs up, the request is dropped and no line is logged.
+/// Everything that is logged for the request until then is inside a span with the id. If the client
+/// hangs up, the request is dropped and no line is logged.
 pub(crate) async fn write(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     // The span has the highest level, so it is active under every log filter.

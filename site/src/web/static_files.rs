@@ -14,7 +14,7 @@ use super::error::PageError;
 
 const READ: &str = "GET, HEAD";
 
-/// A URL changes with the content, so the content of a URL never changes.
+/// Browsers may cache a file forever: if its content changes, so does its URL.
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
 struct StaticFile {
@@ -58,7 +58,7 @@ fn file(name: &'static str, content_type: &'static str, content: &'static [u8]) 
 /// Returns the URL of the file `name` in `site/static`.
 ///
 /// # Panics
-/// If there is no such file. The tests request every page.
+/// If there is no such file. The tests request every page, so they notice a wrong name.
 pub(crate) fn url(name: &str) -> &'static str {
     let file = FILES.iter().find(|file| file.name == name);
     &file.expect("templates name files that exist").url

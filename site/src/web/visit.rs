@@ -82,8 +82,8 @@ impl Visit {
         name.and_then(|name| name.to_str().ok()).unwrap_or_default()
     }
 
-    /// Returns the host of the request. It is allowed, since `hosts::refuse_foreign` has refused
-    /// all others.
+    /// Returns the host of the request. The host is allowed: `hosts::refuse_foreign` has refused
+    /// requests for other hosts.
     pub(crate) fn host(&self) -> String {
         let host = self.0.headers.get(HOST).and_then(|host| host.to_str().ok());
         let host = self.0.uri.authority().map(|host| host.as_str()).or(host);
@@ -104,7 +104,7 @@ impl Visit {
         safe.unwrap_or(otherwise).to_owned()
     }
 
-    /// Returns the session of the browser, or a new one.
+    /// Returns the session of the browser, or a new session if the browser has none.
     pub(crate) async fn session(&self) -> Result<Session, PageError> {
         Ok(self.0.handle.open().await?)
     }
@@ -114,7 +114,7 @@ impl Visit {
         Ok(self.0.handle.open_existing().await?)
     }
 
-    /// Returns the user who is logged in.
+    /// Returns the user who is logged in, if any.
     pub(crate) async fn user(&self) -> Result<Option<&User>, PageError> {
         let user = self
             .0

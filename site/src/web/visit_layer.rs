@@ -25,16 +25,16 @@ pub(crate) async fn begin(
     let mut response = next.run(request).await;
     if error_page::needs_page(&response) {
         let layout = Layout::of(&visit).await;
-        // If loading the layout fails, too, an outer layer adds a page for an unknown visitor.
+        // If loading the layout fails as well, an outer layer adds a page for an unknown visitor.
         if let Ok(layout) = layout {
             response = error_page::page(response, layout, visit.method(), id);
         }
     }
-    let is_users = visit.known_user().is_some();
+    let is_for_user = visit.known_user().is_some();
     let headers = response.headers_mut();
     let used_token = visit.secret().add_cookie(&visit.app().csrf, headers);
     if !headers.contains_key(CACHE_CONTROL) {
-        if is_users {
+        if is_for_user {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         } else if used_token {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
