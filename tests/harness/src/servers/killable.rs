@@ -12,7 +12,7 @@ use super::private::{CONNECTIONS, POLL, Private, START_LIMIT};
 use super::replicas::Replicas;
 use super::server::Server;
 
-/// A private server that a test kills and starts again, on the same port and with the same data.
+/// A server that a test can kill and start again, on the same port and with the same data.
 ///
 /// Unlike a [`Server`], it acknowledges a write only when the write is on disk. The exception is
 /// memcached, which writes nothing to disk. The server accepts [`CONNECTIONS`](Self::CONNECTIONS)
@@ -46,7 +46,8 @@ enum Replicated {
 }
 
 impl KillableServer {
-    /// The number of clients that the server accepts at once. A test can open all of them.
+    /// The number of clients that the server accepts at once. It is small, so that a test can use
+    /// up all connections.
     pub const CONNECTIONS: usize = CONNECTIONS;
 
     /// Creates a server of this kind for one test. [`start`](TestServer::start) starts it.
@@ -58,6 +59,7 @@ impl KillableServer {
         }
     }
 
+    /// Returns the process that a test kills.
     fn private(&mut self) -> &mut Private {
         let server = self.server.as_mut();
         let process = server.and_then(|server| server.processes.first_mut());
@@ -69,7 +71,8 @@ impl KillableServer {
         let ready = self.kind.ready();
         let name = self.kind.name();
         let private = self.private();
-        // Empty the file first: it still shows that the killed server was ready.
+        // Empty the file first. It still contains the text that shows that the killed server was
+        // ready.
         let started = fs::write(private.folder.join(ready.0), "")
             .and_then(|()| fs::write(private.folder.join("alive"), ""))
             .and_then(|()| private.wait_until_ready(ready));
@@ -78,13 +81,13 @@ impl KillableServer {
 }
 
 impl TestServer for KillableServer {
-    /// Returns `None` if the server is not installed, or if its variable in the environment is
-    /// empty.
+    /// Returns `None` if the server is not installed, or if the environment variable that
+    /// [`Kind::variable`] names is empty.
     ///
     /// # Panics
-    /// If the server does not start; the message ends with its log. If the kind is a cluster, which
-    /// has several processes. If the server is not installed and `CLOAKROOM_TEST_REQUIRE_SERVERS`
-    /// is 1.
+    /// If the server does not start; the message ends with its log. If the kind is Redis Cluster or
+    /// Redis with Sentinels, which have several processes. If the server is not installed and
+    /// `CLOAKROOM_TEST_REQUIRE_SERVERS` is 1.
     fn start(&mut self) -> Option<String> {
         let kind = self.kind;
         match self.server {
@@ -108,7 +111,7 @@ impl TestServer for KillableServer {
             .and_then(|()| Command::new("kill").args(["-s", "KILL", pid]).status());
         match killed {
             Ok(status) if status.success() => {
-                wait_until(&format!("{name} is dead"), || is_dead(pid))
+                wait_until(&format!("{name} is still running"), || is_dead(pid))
             }
             Ok(_) => panic!("killing {name}: there is no process {pid}"),
             Err(error) => panic!("killing {name}: {error}"),
@@ -123,7 +126,7 @@ impl TestServer for KillableServer {
         self.kind != Kind::Memcached
     }
 
-    /// Also returns `None` for a kind that this crate starts without replicas only.
+    /// Also returns `None` for a kind that this crate cannot start with a replica.
     fn start_with_replica(&mut self) -> Option<(String, String)> {
         match self.kind {
             Kind::Redis | Kind::Valkey => {
@@ -170,12 +173,12 @@ fn is_dead(pid: &str) -> bool {
     asked.is_ok_and(|answer| !answer.status.success())
 }
 
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+fn wait_until(failure: &str, is_done: impl Fn() -> bool) {
     let deadline = Instant::now() + START_LIMIT;
-    while !is_so() {
+    while !is_done() {
         assert!(
             Instant::now() < deadline,
-            "{what}: has not happened within {START_LIMIT:?}"
+            "waited {START_LIMIT:?} in vain: {failure}"
         );
         thread::sleep(POLL);
     }
