@@ -74,6 +74,7 @@ impl KillableServer {
         // Empty the file first. It still contains the text that shows that the killed server was
         // ready.
         let started = fs::write(private.folder.join(ready.0), "")
+            // When `alive` exists, `keeper.sh` starts the server.
             .and_then(|()| fs::write(private.folder.join("alive"), ""))
             .and_then(|()| private.wait_until_ready(ready));
         started.unwrap_or_else(|error| panic!("starting {name} again: {error}"));
@@ -106,6 +107,7 @@ impl TestServer for KillableServer {
         );
         let pid = private.read("pid");
         let pid = pid.trim();
+        // With `killable` and without `alive`, `keeper.sh` waits after the server has died.
         let killed = fs::write(killable, "")
             .and_then(|()| fs::remove_file(alive))
             .and_then(|()| Command::new("kill").args(["-s", "KILL", pid]).status());

@@ -89,7 +89,7 @@ impl Recipe {
             .args(["-c", WATCHDOG, "watchdog"])
             .arg(folder)
             .args([&owner, self.stopped_by]);
-        // In a new session, so that the watchdog can signal everything that the script has started.
+        // In a new session, so that the watchdog can signal all processes of the server.
         if let Some(setsid) = find("setsid", &[]) {
             command.arg(setsid);
         }
@@ -117,7 +117,8 @@ impl Recipe {
     }
 }
 
-/// A running server with its watchdog. It stops when this value is dropped or the process ends.
+/// A running server with its watchdog, the script that stops the server when this value is dropped
+/// or the process ends.
 pub(super) struct Private {
     pub(super) port: u16,
     pub(super) folder: PathBuf,

@@ -202,12 +202,12 @@ impl Replicas {
         self.wait(port, command, text, |answer| answer.contains(text));
     }
 
-    fn wait(&self, port: u16, command: &str, what: &str, is_so: impl Fn(&str) -> bool) {
+    fn wait(&self, port: u16, command: &str, what: &str, is_done: impl Fn(&str) -> bool) {
         let deadline = Instant::now() + START_LIMIT;
         loop {
             // A server whose role changes may close the connection. The next round asks again.
             let answer = ask(port, command).unwrap_or_else(|error| error.to_string());
-            if is_so(&answer) {
+            if is_done(&answer) {
                 return;
             }
             assert!(

@@ -9,16 +9,16 @@ use cloakroom_harness::servers::{Kind, Server};
 use super::addresses;
 
 #[test]
-fn postgresql_accepts_cloakroom_without_a_password() {
-    accepts_cloakroom_without_a_password(Kind::Postgres);
+fn postgresql_accepts_the_user_cloakroom_without_a_password() {
+    accepts_the_user_cloakroom_without_a_password(Kind::Postgres);
 }
 
 #[test]
-fn pgbouncer_accepts_cloakroom_without_a_password() {
-    accepts_cloakroom_without_a_password(Kind::Pgbouncer);
+fn pgbouncer_accepts_the_user_cloakroom_without_a_password() {
+    accepts_the_user_cloakroom_without_a_password(Kind::Pgbouncer);
 }
 
-fn accepts_cloakroom_without_a_password(kind: Kind) {
+fn accepts_the_user_cloakroom_without_a_password(kind: Kind) {
     let Some(server) = start(kind) else {
         return;
     };
