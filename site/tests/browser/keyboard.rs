@@ -34,7 +34,7 @@ fn the_site_works_with_the_keyboard_and_the_focus_is_visible() {
     visitor.press_key(Key::Enter);
     visitor.sees_heading("Preferences");
     go_to(&visitor, "per_page");
-    // In a list, this selects the option that starts with 2.
+    // In a selection list, this selects the option that starts with 2.
     visitor.type_text("2");
     assert_eq!(visitor.value_of("per_page"), "20");
     go_to(&visitor, "Save preferences");
