@@ -100,8 +100,8 @@ impl Kind {
         }
     }
 
-    /// Starts a private server for one test. Returns `None` if it is not installed. Ignores the
-    /// environment.
+    /// Starts a server of this kind for one test. Returns `None` if the server is not installed.
+    /// Ignores the environment variable of the kind.
     ///
     /// # Panics
     /// If the server does not start; the message ends with its log.
@@ -130,7 +130,7 @@ impl Kind {
         }
     }
 
-    /// Starts a private server with TLS and a certificate that has expired.
+    /// Starts a server with TLS and a certificate that has expired, for one test.
     ///
     /// # Panics
     /// If the server does not start; the message ends with its log. If the kind has no TLS.
@@ -195,7 +195,7 @@ impl Kind {
         Some(Server::private(url, vec![private]))
     }
 
-    /// Returns the URL of a private server with one process.
+    /// Returns the URL of a server that this crate has started as one process.
     fn url(self, private: &Private) -> String {
         let port = private.port;
         let encrypted = |url: String| format!("{url}?{}", tls::parameters(&private.folder));
@@ -212,8 +212,9 @@ impl Kind {
         }
     }
 
-    /// Returns a file of a private server, and a text that the file contains once the server
-    /// listens. For PgBouncer, returns those of the PostgreSQL behind it, which a test can kill.
+    /// Returns the name of a file in the server's folder, and a text that the file contains once
+    /// the server listens. For PgBouncer, returns those of the PostgreSQL behind it, which a test
+    /// can kill.
     pub(super) fn ready(self) -> (&'static str, &'static str) {
         match self {
             Self::Postgres | Self::PostgresTls | Self::Pgbouncer => postgres::READY,

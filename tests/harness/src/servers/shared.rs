@@ -3,7 +3,8 @@ use super::server::Server;
 
 /// Returns the PostgreSQL server of this process, `postgres://…`. It stops when the process ends.
 ///
-/// A private one has the superuser `cloakroom` and a database of that name.
+/// A private one, which this crate starts, has the superuser `cloakroom` and a database
+/// `cloakroom`.
 ///
 /// # Panics
 /// If the server does not start; the message ends with its log. If it is not installed and
