@@ -34,13 +34,13 @@ async fn an_author_without_dates_has_no_empty_parentheses() {
 }
 
 #[tokio::test]
-async fn a_library_without_authors_says_so() {
+async fn a_library_without_authors_shows_a_message() {
     let answer = Site::empty().await.get("/catalog/authors/").await;
     assert!(answer.main().contains("There are no authors available."));
 }
 
 #[tokio::test]
-async fn an_author_has_dates_and_books_with_the_number_of_copies() {
+async fn an_author_shows_dates_and_books_with_their_numbers_of_copies() {
     let answer = Site::new().await.get("/catalog/author/1").await;
     assert_eq!(answer.element("title"), "Austen, Jane – Local Library");
     assert_eq!(answer.element("h1"), "Austen, Jane");
@@ -55,7 +55,7 @@ async fn an_author_has_dates_and_books_with_the_number_of_copies() {
 }
 
 #[tokio::test]
-async fn an_author_without_books_says_so() {
+async fn an_author_without_books_shows_a_message() {
     let answer = Site::new().await.get("/catalog/author/40").await;
     assert_eq!(answer.element("h1"), "Lovelace, Ada");
     assert!(answer.main().contains("This author has no books."));

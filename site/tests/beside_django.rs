@@ -1,4 +1,4 @@
-//! Logins in the session table of Django.
+//! The site with its sessions in Django's session table.
 
 // Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
@@ -66,7 +66,7 @@ async fn the_removal_cookie_has_the_attributes_of_the_session_cookie() {
 }
 
 #[tokio::test]
-async fn pages_work_without_a_list_of_sessions() {
+async fn pages_work_with_a_store_that_cannot_list_sessions() {
     let site = Site::with(&["--sessions", "django+db"]).await;
     site.set_password("member", PASSWORD).await;
     let member = site.stranger();
@@ -112,7 +112,8 @@ async fn a_login_survives_a_new_secret_key() {
     let request = request.body(Body::empty()).unwrap();
     let response = application.router().oneshot(request).await.unwrap();
 
-    // The hash in the session is computed with the new secret key, under a new session key.
+    // The site computes the hash in the session again, with the new secret key, and changes the
+    // session key.
     let cookie = response.headers()["set-cookie"].to_str().unwrap();
     assert!(!cookie.contains(&key));
     let page = response.into_body().collect().await.unwrap().to_bytes();

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use common::Site;
 
 #[tokio::test]
-async fn ten_books_make_a_page_by_title() {
+async fn books_are_listed_by_title_ten_to_a_page() {
     let site = Site::new().await;
     let answer = site.get("/catalog/books/").await;
     assert_eq!(answer.element("title"), "Books – Local Library");
@@ -73,7 +73,7 @@ async fn pages_that_do_not_exist_are_not_found() {
 }
 
 #[tokio::test]
-async fn an_empty_library_says_so() {
+async fn a_library_without_books_shows_a_message() {
     let answer = Site::empty().await.get("/catalog/books/").await;
     assert_eq!(answer.status, StatusCode::OK);
     assert!(answer.main().contains("There are no books in the library."));
@@ -81,7 +81,7 @@ async fn an_empty_library_says_so() {
 }
 
 #[tokio::test]
-async fn titles_have_the_tag_of_their_language() {
+async fn titles_have_a_lang_attribute_with_their_language() {
     let body = Site::new().await.get("/catalog/language/10").await.body;
     assert!(body.contains(r#" lang="ja">こころ</a>"#), "{body}");
 }
@@ -112,7 +112,7 @@ async fn a_book_shows_its_details() {
 }
 
 #[tokio::test]
-async fn a_book_lists_its_copies_by_due_date_those_without_first() {
+async fn copies_of_a_book_are_listed_by_due_date_and_those_without_one_first() {
     let site = Site::new().await;
     site.sql(
         "UPDATE catalog_bookinstance SET due_back = '2020-02-03' \
@@ -132,7 +132,7 @@ async fn a_book_lists_its_copies_by_due_date_those_without_first() {
 }
 
 #[tokio::test]
-async fn a_book_without_copies_author_or_language_says_so() {
+async fn a_book_without_copies_author_or_language_shows_a_message_for_each() {
     let site = Site::new().await;
     site.sql("DELETE FROM catalog_bookinstance WHERE book_id = 92")
         .await;

@@ -23,7 +23,7 @@ fn run(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (bool
 fn a_database_is_created_loaded_and_checked() {
     let folder = tempdir().unwrap();
     let folder = folder.path();
-    assert!(!run(folder, &["check"], &[]).0, "there is nothing yet");
+    assert!(!run(folder, &["check"], &[]).0, "there is no database yet");
     for _ in 0..2 {
         assert_eq!(
             run(folder, &["migrate"], &[]),
@@ -55,7 +55,7 @@ fn a_database_is_created_loaded_and_checked() {
 }
 
 #[test]
-fn a_user_is_created_unless_the_password_is_weak() {
+fn a_user_is_created_unless_the_name_or_the_password_is_refused() {
     let folder = tempdir().unwrap();
     let folder = folder.path();
     let create = |name: &str, password: &str| {

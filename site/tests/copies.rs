@@ -5,6 +5,7 @@ mod common;
 use axum::http::StatusCode;
 use common::Site;
 
+/// A copy that the user bela has on loan.
 const LOAN: &str = "/catalog/bookinstance/a2f73175-924d-4524-ac9a-e0b94e759058";
 
 #[tokio::test]
@@ -127,7 +128,7 @@ async fn a_copy_without_a_book_has_a_page() {
 }
 
 #[tokio::test]
-async fn a_library_without_copies_says_so() {
+async fn a_library_without_copies_shows_a_message() {
     let answer = Site::empty().await.get("/catalog/bookinstances/").await;
     assert!(
         answer

@@ -1,4 +1,5 @@
-//! Database files are exchanged between this site and Django's.
+//! A database file that Django's LocalLibrary wrote works on this site, and a new file of this site
+//! has the same tables and rows.
 
 // Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
@@ -10,7 +11,7 @@ use common::Site;
 use sqlx::{Row, SqlitePool};
 
 #[tokio::test]
-async fn a_file_of_django_opens_as_it_is() {
+async fn a_database_file_of_django_opens_without_a_conversion() {
     let site = Site::of_django().await;
     let main = site.get("/catalog/").await.main();
     for count in ["Books: 92", "Copies: 250", "Authors: 40", "Genres: 24"] {
@@ -29,7 +30,7 @@ async fn a_file_of_django_opens_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_new_file_has_the_tables_and_rows_of_django() {
+async fn a_new_database_file_has_the_tables_and_rows_of_django() {
     let (ours, django) = (Site::new().await, Site::of_django().await);
     let same = async |query: &'static str| {
         let ours = rows(ours.application.db(), query).await;
@@ -67,7 +68,7 @@ async fn a_new_file_has_the_tables_and_rows_of_django() {
 }
 
 #[tokio::test]
-async fn the_users_of_a_new_file_have_random_passwords() {
+async fn the_users_of_a_new_database_file_have_different_passwords() {
     let site = Site::new().await;
     let hashed =
         "SELECT COUNT(DISTINCT password) FROM auth_user WHERE password LIKE 'pbkdf2_sha256$%'";
@@ -78,7 +79,7 @@ async fn the_users_of_a_new_file_have_random_passwords() {
 }
 
 #[tokio::test]
-async fn due_dates_of_a_new_file_count_from_today() {
+async fn due_dates_of_a_new_database_file_count_from_today() {
     let site = Site::new().await;
     // The first copy of the catalogue is due in three days.
     let due = "SELECT due_back = date('now', '+3 days') FROM catalog_bookinstance \
@@ -86,6 +87,7 @@ async fn due_dates_of_a_new_file_count_from_today() {
     assert_eq!(site.number(due).await, 1);
 }
 
+/// Returns the rows of a query, each as its values separated by `|`.
 async fn rows(db: &SqlitePool, query: &'static str) -> Vec<String> {
     let rows = sqlx::query(query).fetch_all(db).await.unwrap();
     let cell = |row: &sqlx::sqlite::SqliteRow, at| {

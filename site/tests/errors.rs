@@ -8,7 +8,8 @@ use axum::{
 };
 use common::Site;
 
-const SECRET: &str = "abcdefghijklmnopqrstuvwxyzABCDEF";
+/// A CSRF token that is valid as the cookie and as the header of a request.
+const CSRF_TOKEN: &str = "abcdefghijklmnopqrstuvwxyzABCDEF";
 
 const READ_PAGES: [&str; 3] = ["/catalog/", "/catalog/books/", "/catalog/book/1"];
 
@@ -60,8 +61,8 @@ async fn read_only_pages_refuse_other_methods_and_list_the_allowed_ones() {
             let request = Request::builder()
                 .method(method.clone())
                 .uri(path)
-                .header("cookie", format!("csrftoken={SECRET}"))
-                .header("x-csrftoken", SECRET);
+                .header("cookie", format!("csrftoken={CSRF_TOKEN}"))
+                .header("x-csrftoken", CSRF_TOKEN);
             let answer = site.send(request.body(Body::empty()).unwrap()).await;
             assert_eq!(
                 answer.status,
@@ -85,7 +86,7 @@ async fn options_lists_the_methods_of_a_page() {
 }
 
 #[tokio::test]
-async fn head_is_get_without_a_body() {
+async fn head_is_answered_like_get_but_without_a_body() {
     let site = Site::new().await;
     for path in [
         "/catalog/books/",
@@ -133,7 +134,7 @@ async fn every_response_has_the_security_headers() {
 }
 
 #[tokio::test]
-async fn odd_input_is_never_a_server_error() {
+async fn malformed_input_never_causes_a_server_error() {
     let site = Site::new().await;
     let long = format!("/catalog/books/?page={}", "9".repeat(4000));
     let deep = "/catalog/".repeat(400);

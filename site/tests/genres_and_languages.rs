@@ -54,7 +54,7 @@ async fn a_language_lists_its_books_in_pages() {
 }
 
 #[tokio::test]
-async fn an_unused_genre_or_language_says_so() {
+async fn an_unused_genre_or_language_shows_a_message() {
     let site = Site::new().await;
     let western = site.get("/catalog/genre/24").await;
     assert_eq!(western.element("h1"), "Western");
@@ -69,7 +69,7 @@ async fn an_unused_genre_or_language_says_so() {
 }
 
 #[tokio::test]
-async fn a_library_without_genres_or_languages_says_so() {
+async fn a_library_without_genres_or_languages_shows_a_message() {
     let site = Site::empty().await;
     assert!(
         site.get("/catalog/genres/")

@@ -13,7 +13,7 @@ async fn the_root_leads_to_the_catalogue() {
 }
 
 #[tokio::test]
-async fn the_home_page_counts_what_the_library_has() {
+async fn the_home_page_shows_the_numbers_of_books_copies_authors_and_genres() {
     let answer = Site::new().await.get("/catalog/").await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
@@ -32,7 +32,7 @@ async fn the_home_page_counts_what_the_library_has() {
 }
 
 #[tokio::test]
-async fn counts_follow_the_data() {
+async fn the_numbers_of_an_empty_library_are_zero() {
     let site = Site::empty().await;
     let main = site.get("/catalog/").await.main();
     for count in [
@@ -147,7 +147,7 @@ async fn every_link_leads_to_a_page() {
     let site = Site::new().await;
     let mut seen = vec!["/catalog/".to_owned()];
     let mut next = 0;
-    // Two levels are enough to meet every kind of page.
+    // Follow the first 60 links, which include every kind of page.
     while next < seen.len().min(60) {
         let path = seen[next].clone();
         next += 1;

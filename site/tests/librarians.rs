@@ -13,7 +13,7 @@ use common::{
 const REQUIRED: &str = "This field is required.";
 const COPY: &str = "a2f73175-924d-4524-ac9a-e0b94e759058";
 
-/// Submits the form and asserts that the page shows it again, with the error at the field.
+/// Submits the form and asserts that the page shows it again, with `message` at the field `name`.
 async fn refused(
     visitor: &Visitor,
     path: &str,
@@ -71,7 +71,7 @@ async fn an_author_is_created_changed_and_deleted() {
             .words("/catalog/author/41")
             .await
             .contains("was added"),
-        "shown once"
+        "the message is shown once"
     );
 
     let edit = librarian.get("/catalog/author/41/update/").await;
@@ -113,7 +113,7 @@ async fn an_author_is_created_changed_and_deleted() {
 async fn invalid_authors_are_refused() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
-    let (a101, path) = ("é".repeat(101), "/catalog/author/create/");
+    let (too_long, path) = ("é".repeat(101), "/catalog/author/create/");
     refused(
         &librarian,
         path,
@@ -133,7 +133,7 @@ async fn invalid_authors_are_refused() {
     refused(
         &librarian,
         path,
-        &[("last_name", &a101)],
+        &[("last_name", &too_long)],
         "last_name",
         "Ensure this value has at most 100 characters (it has 101).",
     )
@@ -181,6 +181,7 @@ async fn invalid_authors_are_refused() {
         page.text().contains("value=\"Typed&#60;b&#62;\"")
             && page.text().contains("value=\"soon\"")
     );
+    // The form of Django's tutorial proposes a date of death in 2023. This one proposes none.
     assert!(!librarian.get(path).await.text().contains("2023"));
 }
 
@@ -294,7 +295,7 @@ async fn names_of_genres_and_languages_are_unique_ignoring_case() {
         assert_eq!(
             target(&librarian.send(&update, &[("name", "ПОЭЗИЯ")]).await),
             format!("/catalog/{noun}/{id}"),
-            "its own name"
+            "a record may keep its name and change the case"
         );
         assert!(
             librarian
@@ -324,6 +325,7 @@ const BOOK: [(&str, &str); 7] = [
     ("language", "9"),
 ];
 
+/// Returns the fields with another value for `name`.
 fn with<'a>(fields: &[(&'a str, &'a str)], name: &str, value: &'a str) -> Vec<(&'a str, &'a str)> {
     let mut changed: Vec<_> = fields
         .iter()
@@ -464,6 +466,7 @@ async fn a_copy_is_created_changed_and_deleted() {
     assert_eq!(copy.len(), "/catalog/bookinstance/".len() + 36);
     let stored = "SELECT id || ' ' || due_back || borrower_id FROM catalog_bookinstance \
                   WHERE imprint = 'Lantern, 2020'";
+    // The query joins the due date and the borrower, 1, without a space.
     let id = copy.rsplit('/').next().unwrap().replace('-', "");
     assert_eq!(
         site.text(stored).await.unwrap(),
@@ -481,7 +484,7 @@ async fn a_copy_is_created_changed_and_deleted() {
     assert_eq!(
         site.number(unchanged_book).await,
         1,
-        "of the same book, available, without a borrower"
+        "the book stays the same, and the loan is deleted"
     );
 
     assert_eq!(

@@ -11,12 +11,15 @@ use common::{
 };
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
-/// A copy on loan.
+/// A copy that the user bela, who has the id 5, has on loan.
 const COPY: &str = "a2f73175-924d-4524-ac9a-e0b94e759058";
+/// The form that renews the loan of [`COPY`].
 const RENEW: &str = "/catalog/book/a2f73175-924d-4524-ac9a-e0b94e759058/renew/";
+/// Returns the status, the due date and the borrower of [`COPY`].
 const STORED: &str = "\
     SELECT status || ' ' || COALESCE(due_back, '-') || ' ' || COALESCE(borrower_id, '-') \
     FROM catalog_bookinstance WHERE id = 'a2f73175924d4524ac9ae0b94e759058'";
+/// Changes the status of [`COPY`].
 const SET_STATUS: &str = "\
     UPDATE catalog_bookinstance SET status = ? WHERE id = 'a2f73175924d4524ac9ae0b94e759058'";
 
@@ -67,7 +70,7 @@ async fn clerks_see_all_loans_with_their_borrowers() {
 }
 
 #[tokio::test]
-async fn a_loan_is_renewed_for_up_to_four_weeks() {
+async fn a_loan_can_be_renewed_for_up_to_four_weeks() {
     let site = Site::new().await;
     let clerk = site.visitor("clerk").await;
     let page = clerk.get(RENEW).await;
@@ -116,7 +119,7 @@ async fn a_loan_is_renewed_for_up_to_four_weeks() {
         assert_eq!(
             site.text(STORED).await.unwrap(),
             format!("o {date} 5"),
-            "nothing else changes"
+            "only the due date changes"
         );
     }
     assert!(
@@ -128,7 +131,7 @@ async fn a_loan_is_renewed_for_up_to_four_weeks() {
 }
 
 #[tokio::test]
-async fn only_copies_on_loan_are_renewed() {
+async fn only_copies_on_loan_can_be_renewed() {
     let site = Site::new().await;
     let clerk = site.visitor("clerk").await;
     for status in ["a", "d", "r"] {

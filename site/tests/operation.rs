@@ -27,22 +27,24 @@ use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-/// Longer than any test.
-const EVER: Duration = Duration::from_secs(3600);
+/// A time limit that is longer than any test.
+const NEVER: Duration = Duration::from_secs(3600);
 
 /// The time after which a test stops waiting and fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Long enough for a complete request on a busy machine, and short enough for a test to wait.
+/// A time limit that expires during a test. It is long enough for a complete request on a busy
+/// machine.
 const SOON: Duration = Duration::from_secs(2);
 
-const NONE: Limits = Limits {
-    headers: EVER,
-    request: EVER,
-    write: EVER,
+/// Limits that never expire during a test.
+const NO_LIMITS: Limits = Limits {
+    headers: NEVER,
+    request: NEVER,
+    write: NEVER,
 };
 
-/// The headers of a form, whose body has not arrived yet.
+/// The head of a request that submits a form. The site waits for the body.
 const FORM: &str = "POST /accounts/login/ HTTP/1.1\r\nhost: localhost\r\nx-request-id: visit-7\r\n\
                     expect: 100-continue\r\ncontent-type: application/x-www-form-urlencoded\r\n\
                     content-length: 3\r\n\r\n";
@@ -94,7 +96,7 @@ fn rest(mut stream: &TcpStream) -> String {
     text
 }
 
-/// Reads until `end`.
+/// Reads until the text ends with `end`.
 fn until(mut stream: &TcpStream, end: &str) -> String {
     let mut text = Vec::new();
     while !text.ends_with(end.as_bytes()) {
@@ -144,8 +146,8 @@ async fn a_server_error_has_a_reference_and_a_client_error_has_none() {
     assert!(fault.main().contains(&reference), "{}", fault.main());
 }
 
-/// Returns the log of the program with these flags, after a refused login form, two probes, and a
-/// request for a link that sets a password.
+/// Runs the program with these flags. Sends a login form that is refused, two health probes, and a
+/// request for a link that sets a password. Returns the log, which contains no secret.
 fn log(folder: &Path, flags: &[&str]) -> String {
     let file = folder.join("log");
     let stderr = File::create(&file).unwrap();
@@ -177,7 +179,7 @@ fn log(folder: &Path, flags: &[&str]) -> String {
 }
 
 #[test]
-fn every_request_is_logged_as_json_without_secrets() {
+fn page_requests_are_logged_as_json_without_secrets() {
     let folder = tempdir().unwrap();
     let log = log(folder.path(), &["--log-format", "json"]);
     let lines: Vec<Value> = log
@@ -185,6 +187,7 @@ fn every_request_is_logged_as_json_without_secrets() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     let answered = |line: &&Value| line["message"] == "answered";
+    // The login form and the link. Probes are not logged.
     let requests: Vec<_> = lines.iter().filter(answered).collect();
     assert_eq!(requests.len(), 2, "{log}");
     let login = requests[0];
@@ -203,7 +206,7 @@ fn every_request_is_logged_as_json_without_secrets() {
 }
 
 #[test]
-fn every_request_is_logged_as_text() {
+fn page_requests_are_logged_as_text() {
     let folder = tempdir().unwrap();
     let log = log(folder.path(), &[]);
     let line = log
@@ -217,7 +220,7 @@ fn every_request_is_logged_as_text() {
 }
 
 #[test]
-fn the_request_id_is_logged_at_every_level() {
+fn the_request_id_is_logged_even_if_only_errors_are_logged() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("log");
     let stderr = File::create(&file).unwrap();
@@ -243,7 +246,7 @@ fn the_request_id_is_logged_at_every_level() {
 }
 
 #[tokio::test]
-async fn probes_are_answered_in_plain_text_without_a_cookie() {
+async fn health_probes_are_answered_in_plain_text_without_a_cookie() {
     let site = Site::new().await;
     for (path, words) in [("/health/live", "live\n"), ("/health/ready", "ready\n")] {
         for method in [Method::GET, Method::HEAD] {
@@ -274,8 +277,8 @@ async fn a_site_without_its_database_is_live_but_not_ready() {
 }
 
 #[tokio::test]
-async fn every_response_of_a_site_with_https_forbids_plain_http() {
-    for (flags, https_only) in [
+async fn every_response_has_the_security_headers_and_with_https_forbids_plain_http() {
+    for (flags, hsts) in [
         (
             &["--base-url", "https://library.example"][..],
             "max-age=31536000",
@@ -291,7 +294,7 @@ async fn every_response_of_a_site_with_https_forbids_plain_http() {
             let request = request.header("host", host).body(Body::empty()).unwrap();
             let answer = site.send(request).await;
             assert_eq!(answer.status, status, "{path}");
-            assert_eq!(answer.header("strict-transport-security"), https_only);
+            assert_eq!(answer.header("strict-transport-security"), hsts);
             assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
             assert_eq!(answer.header("x-content-type-options"), "nosniff");
             assert_eq!(answer.header("referrer-policy"), "same-origin");
@@ -325,7 +328,7 @@ async fn every_response_of_a_site_with_https_forbids_plain_http() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_must_name_exactly_one_host() {
-    let site = ServedSite::with(NONE).await;
+    let site = ServedSite::with(NO_LIMITS).await;
     for (request, status) in [
         ("GET /catalog/ HTTP/1.1", 400),
         ("GET http://localhost/catalog/ HTTP/1.1", 400),
@@ -354,10 +357,10 @@ async fn a_request_must_name_exactly_one_host() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn half_a_request_and_an_idle_connection_are_closed() {
+async fn connections_that_send_half_a_request_or_nothing_are_closed() {
     let limits = Limits {
         headers: SOON,
-        ..NONE
+        ..NO_LIMITS
     };
     let site = ServedSite::with(limits).await;
     let half = site.send("GET /catalog/ HTTP/1.1\r\nhost: loc");
@@ -370,10 +373,10 @@ async fn half_a_request_and_an_idle_connection_are_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_takes_too_long_gets_a_page() {
+async fn a_request_that_takes_too_long_gets_an_error_page() {
     let limits = Limits {
         request: SOON,
-        ..NONE
+        ..NO_LIMITS
     };
     let site = ServedSite::with(limits).await;
     let stream = site.send(FORM);
@@ -387,7 +390,7 @@ async fn a_request_that_takes_too_long_gets_a_page() {
 async fn a_client_that_reads_nothing_is_disconnected() {
     let limits = Limits {
         write: SOON,
-        ..NONE
+        ..NO_LIMITS
     };
     let site = ServedSite::with(limits).await;
     let page = site.send("GET /catalog/ HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
@@ -395,8 +398,8 @@ async fn a_client_that_reads_nothing_is_disconnected() {
     let style = page.split("rel=\"stylesheet\" href=\"").nth(1).unwrap();
     let style = style.split('"').next().unwrap();
 
-    // The responses fill the buffers to the client, and then the requests fill the buffers to the
-    // site. After that, neither side makes progress.
+    // The client reads no response. So the responses fill the buffers to the client, and then the
+    // requests fill the buffers to the site. After that, neither side makes progress.
     let requests = format!("GET {style} HTTP/1.1\r\nhost: localhost\r\n\r\n").repeat(1000);
     let mut client = site.send(&requests);
     client.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -414,7 +417,7 @@ async fn a_client_that_reads_nothing_is_disconnected() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopping_site_finishes_requests_and_closes_idle_connections() {
-    let site = ServedSite::with(NONE).await;
+    let site = ServedSite::with(NO_LIMITS).await;
     let silent = site.send("");
     let idle = site.send("GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n");
     until(&idle, "live\n");

@@ -1,5 +1,5 @@
-//! Outages of the session server: pages that need a session respond 503 within the time limit, and
-//! the catalogue still works.
+//! Outages of the session server: pages that need a session respond with 503, and the catalogue
+//! still works.
 
 // Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]

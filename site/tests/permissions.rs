@@ -42,7 +42,7 @@ fn pages() -> [Vec<String>; 3] {
 }
 
 #[tokio::test]
-async fn pages_open_for_roles_with_the_permission() {
+async fn pages_open_only_for_roles_with_the_permission() {
     let site = Site::new().await;
     let pages = pages();
     for (username, may) in [
@@ -98,7 +98,7 @@ async fn the_login_is_checked_before_the_permission_and_both_before_the_record()
         assert_eq!(
             librarian.browser.post(path, "").await.status,
             403,
-            "without a token"
+            "a form without a CSRF token"
         );
     }
     let page = stranger.get("/catalog/borrowed/?page=2&x=%C3%A9").await;
@@ -148,7 +148,7 @@ async fn a_revoked_permission_takes_effect_at_once() {
 }
 
 #[tokio::test]
-async fn links_are_shown_to_users_with_the_permission_only() {
+async fn links_are_shown_only_to_users_with_the_permission() {
     let site = Site::new().await;
     for (username, borrowed, create) in [
         ("newcomer", false, false),
@@ -167,6 +167,7 @@ async fn links_are_shown_to_users_with_the_permission_only() {
         ] {
             assert_eq!(words.contains(link), create, "{username} {link}");
         }
+        // An author with books cannot be deleted, so the link to delete is not shown to any user.
         let author = visitor.words("/catalog/author/1").await;
         assert_eq!(
             (
@@ -191,12 +192,16 @@ async fn links_are_shown_to_users_with_the_permission_only() {
 }
 
 #[tokio::test]
-async fn a_form_without_the_browsers_own_token_is_refused() {
+async fn a_form_without_the_csrf_token_of_its_browser_is_refused() {
     let site = Site::new().await;
     let (one, other) = (site.stranger(), site.stranger());
     let foreign = other.token().await;
     let own = one.token().await;
-    assert_ne!(own, one.token().await, "masked differently each time");
+    assert_ne!(
+        own,
+        one.token().await,
+        "the token is masked differently each time"
+    );
     let post = async |visitor: &Visitor, body: String, headers: &[(&str, &str)]| {
         let mut request = Request::post("/catalog/preferences/")
             .header("content-type", "application/x-www-form-urlencoded");
@@ -232,13 +237,13 @@ async fn a_form_without_the_browsers_own_token_is_refused() {
     assert_eq!(
         post(&site.stranger(), good.clone(), &[]).await.status,
         403,
-        "no cookie"
+        "a token without the cookie"
     );
     let query = format!("/catalog/preferences/?csrfmiddlewaretoken={own}");
     assert_eq!(
         one.browser.post(&query, "per_page=20").await.status,
         403,
-        "in the address"
+        "a token in the URL"
     );
     for method in [Method::PUT, Method::PATCH, Method::DELETE] {
         let request = Request::builder()
@@ -259,7 +264,7 @@ async fn a_form_without_the_browsers_own_token_is_refused() {
     assert_eq!(
         post(&one, good.clone(), &[]).await.status,
         302,
-        "older pages stay valid"
+        "the token of an older page stays valid"
     );
     assert_eq!(
         post(&one, "per_page=20".to_owned(), &[("x-csrftoken", &own)])
@@ -317,6 +322,7 @@ async fn forms_are_accepted_in_both_encodings_within_limits() {
         "the body is incomplete"
     );
 
+    // At most 1,000 fields, including the token, and 2.5 MiB.
     let start = format!("csrfmiddlewaretoken={token}");
     let fields = |n: usize| format!("{start}{}", "&a=1".repeat(n));
     assert_eq!(
@@ -342,7 +348,7 @@ async fn forms_are_accepted_in_both_encodings_within_limits() {
 }
 
 #[tokio::test]
-async fn published_keys_are_accepted_on_loopback_only() {
+async fn published_secret_keys_are_accepted_on_loopback_only() {
     use clap::Parser;
     use locallibrary::{Application, Config};
 

@@ -1,4 +1,5 @@
-//! Two processes of the site share their sessions and count every visit, in every session storage.
+//! Two processes of the site share their sessions and together count every visit, in every place
+//! where the site can store sessions.
 
 // Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
@@ -67,17 +68,17 @@ fn in_memcached() {
 }
 
 #[test]
-fn in_postgresql_behind_a_cache() {
+fn in_postgresql_with_a_cache_in_each_process() {
     two_processes_count_every_visit(|_| {
         on(servers::postgres(), "table").map(|url| url + "&cache_secs=1")
     });
 }
 
 #[test]
-fn in_postgresql_behind_a_redis_that_both_share() {
+fn in_postgresql_with_a_redis_cache_that_both_processes_share() {
     two_processes_count_every_visit(|_| {
-        let front = on(servers::redis(), "prefix")?;
-        on(servers::postgres(), "table").map(|url| format!("{url}&cache_secs=60&cache={front}"))
+        let cache = on(servers::redis(), "prefix")?;
+        on(servers::postgres(), "table").map(|url| format!("{url}&cache_secs=60&cache={cache}"))
     });
 }
 
@@ -89,7 +90,7 @@ fn on(server: Option<&Server>, option: &str) -> Option<String> {
 
 fn two_processes_count_every_visit(storage: impl Fn(&Path) -> Option<String>) {
     let folder = tempdir().unwrap();
-    // The testkit has printed which server is missing.
+    // The harness has printed which server is missing.
     let Some(storage) = storage(folder.path()) else {
         return;
     };
@@ -118,8 +119,8 @@ fn two_processes_count_every_visit(storage: impl Fn(&Path) -> Option<String>) {
     }
 
     for process in processes.iter() {
-        // A process may have an outdated copy in its cache, but it increments the count in the
-        // origin.
+        // The 202nd and the 203rd visit. The copy in a process's cache may be outdated, but the
+        // process increments the number in the database.
         let page = process.get_with("/catalog/", &cookie);
         assert!(page.contains("You have visited this page 20"), "{page}");
     }
@@ -130,5 +131,7 @@ fn two_processes_count_every_visit(storage: impl Fn(&Path) -> Option<String>) {
     );
 }
 
+/// The number of visits by all tabs together. One visit comes before them, and three come after.
 const VISITS: usize = 200;
+
 const TABS: usize = 20;

@@ -89,6 +89,7 @@ async fn visitors_choose_the_number_of_results() {
             .nth(1)
             .unwrap_or_else(|| panic!("{path}: {words}"));
         let found: u32 = of.split('.').next().unwrap().parse().unwrap();
+        // For the search, only checks that there are several pages.
         assert!(
             found == pages || path.contains("search") && found > 1,
             "{path}: {found}"
@@ -128,7 +129,7 @@ async fn colours_follow_the_system_until_the_visitor_chooses() {
             .await
             .text()
             .contains("data-scheme=\"dark\""),
-        "a form without colours"
+        "a form without colours keeps the choice"
     );
     stranger
         .send(
@@ -204,7 +205,7 @@ async fn the_welcome_can_be_dismissed() {
             .await
             .text()
             .contains("notices/welcome"),
-        "of this browser only"
+        "another browser still shows the notice"
     );
 }
 
@@ -294,7 +295,7 @@ async fn the_books_seen_last_are_shown_newest_first() {
         !recent(&stranger, "/catalog/book/6")
             .await
             .contains(rest.split(' ').next().unwrap()),
-        "not the book itself"
+        "the page of a book does not list the book itself"
     );
     site.sql("DELETE FROM catalog_bookinstance").await;
     site.sql("DELETE FROM catalog_book_genre").await;
@@ -374,7 +375,7 @@ async fn visitors_list_and_delete_their_session_items() {
 }
 
 #[tokio::test]
-async fn an_unread_message_does_not_keep_an_empty_session() {
+async fn a_session_with_only_an_unread_message_is_deleted() {
     let site = Site::new().await;
     for item in ["per_page", "all"] {
         let stranger = site.stranger();
@@ -385,7 +386,8 @@ async fn an_unread_message_does_not_keep_an_empty_session() {
             body.extend_pairs([token, field]);
             stranger.browser.post(path, body.finish()).await
         };
-        // No page is loaded in between, so the message about the preferences was not shown yet.
+        // No page is loaded between the two forms, so the message about the saved preferences is
+        // still unread.
         post("/catalog/preferences/", ("per_page", "20")).await;
         assert!(stranger.browser.cookie("sessionid").is_some());
         post("/catalog/remembered/forget/", ("item", item)).await;

@@ -12,6 +12,7 @@ use common::{
 };
 use locallibrary::{Application, Config, cli, config::Command};
 
+/// Returns the text of the page with the search results.
 async fn found(visitor: &Visitor, query: &str) -> String {
     let page = visitor.get(&format!("/catalog/search/?{query}")).await;
     assert_eq!(page.status, 200, "{query}");
@@ -87,7 +88,7 @@ async fn matches_are_marked_and_the_box_shows_the_search_text() {
 async fn special_letters_are_found_by_the_letters_that_people_type() {
     let site = Site::new().await;
     let stranger = site.stranger();
-    for (title, asked, marked) in [
+    for (title, query, marked) in [
         ("Ærø", "aero", "<mark>Ærø</mark>"),
         ("Straße", "strasse", "<mark>Straße</mark>"),
         ("STRAẞE", "strasse", "<mark>STRAẞE</mark>"),
@@ -98,11 +99,13 @@ async fn special_letters_are_found_by_the_letters_that_people_type() {
     ] {
         let change = sqlx::query("UPDATE catalog_book SET title = ? WHERE id = 1").bind(title);
         change.execute(site.application.db()).await.unwrap();
-        let page = stranger.get(&format!("/catalog/search/?q={asked}")).await;
+        let page = stranger.get(&format!("/catalog/search/?q={query}")).await;
         assert!(page.text().contains(&format!(">{marked}</a>")), "{title}");
     }
 }
 
+/// The index contains folded texts: in lower case and without accents. It also contains the version
+/// of the folding rules.
 #[tokio::test]
 async fn an_index_of_another_folding_version_is_rebuilt() {
     let site = Site::new().await;
@@ -119,7 +122,7 @@ async fn an_index_of_another_folding_version_is_rebuilt() {
 
     let texts = "SELECT COUNT(*) FROM locallibrary_search WHERE folded LIKE 'aero%'";
     for make_outdated in [
-        // Simulates a file of a version that did not store a folding version.
+        // As in a database of an earlier release, which did not store the folding version.
         "DROP TABLE locallibrary_search_folding",
         "UPDATE locallibrary_search_folding SET version = version + 1",
         "UPDATE locallibrary_search_folding SET version = version - 1",
@@ -141,7 +144,7 @@ async fn an_index_of_another_folding_version_is_rebuilt() {
             assert_eq!(site.number(texts).await, 1);
         }
     }
-    // With the current version, texts are not folded again.
+    // If the index has the current version, texts are not folded again.
     site.sql("UPDATE locallibrary_search SET folded = 'anything' WHERE book_id = 1")
         .await;
     cli::run(&config, &Command::Migrate).await.unwrap();
@@ -243,7 +246,8 @@ async fn an_import_is_indexed_in_batches() {
          SELECT 'Übernahme ' || i, '', 'n' || i FROM n",
     )
     .await;
-    // The batch with the last book fails. The earlier batches are committed.
+    // A batch has 1,000 books. The batch with the last book fails, so the last 500 are not indexed.
+    // The earlier batches are committed.
     site.sql(
         "CREATE TRIGGER stop BEFORE UPDATE ON locallibrary_search \
          WHEN NEW.book_id = (SELECT MAX(id) FROM catalog_book) \
@@ -263,7 +267,7 @@ async fn an_import_is_indexed_in_batches() {
 }
 
 #[tokio::test]
-async fn changes_by_other_programs_are_indexed_without_a_search() {
+async fn changes_by_other_programs_are_indexed_before_the_first_search() {
     let site = Site::new().await;
     site.sql("UPDATE catalog_book SET title = title || '!'")
         .await;

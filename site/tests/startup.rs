@@ -18,7 +18,8 @@ fn run(command: &mut Command) -> Output {
     command.output().unwrap()
 }
 
-/// Asserts that the program printed one line to stderr and exited with 1. Returns the line.
+/// Runs the program and asserts that it prints one line to stderr and exits with 1. Returns the
+/// line.
 fn refusal(command: &mut Command) -> String {
     command.env("RUST_LOG", "error");
     let mut child = command
@@ -28,25 +29,25 @@ fn refusal(command: &mut Command) -> String {
         .unwrap();
     let message = first_line(&mut child);
     if !message.is_empty() {
-        // The program started, so it would not exit.
+        // The program has started, so it exits only if it is killed.
         child.kill().unwrap();
     }
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(message, "", "it started");
+    assert_eq!(message, "", "the program has started");
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(stderr.starts_with("starting LocalLibrary: "), "{stderr}");
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     stderr
 }
 
-fn library() -> TempDir {
+fn new_folder() -> TempDir {
     tempdir().unwrap()
 }
 
 #[test]
 fn the_program_creates_its_files_once() {
-    let folder = library();
+    let folder = new_folder();
     for _ in 0..2 {
         let running = Running::start(&mut program(folder.path()));
         assert!(running.get("/catalog/").contains("<dd>92</dd>"));
@@ -65,7 +66,7 @@ fn the_program_creates_its_files_once() {
 
 #[test]
 fn the_visit_counter_survives_a_killed_process() {
-    let folder = library();
+    let folder = new_folder();
     let running = Running::start(&mut program(folder.path()));
     let first = running.get("/catalog/");
     assert!(first.contains("1 time."), "{first}");
@@ -85,8 +86,8 @@ fn the_visit_counter_survives_a_killed_process() {
 }
 
 #[test]
-fn the_program_exits_with_zero_when_interrupted() {
-    let folder = library();
+fn an_interrupted_program_exits_with_zero() {
+    let folder = new_folder();
     assert_eq!(
         Running::start(&mut program(folder.path())).stop("-INT"),
         Some(0)
@@ -95,14 +96,14 @@ fn the_program_exits_with_zero_when_interrupted() {
 
 #[test]
 fn the_program_serves_pages_once_it_has_printed_its_address() {
-    let folder = library();
+    let folder = new_folder();
     let running = Running::start(&mut program(folder.path()));
     assert!(running.get("/catalog/").starts_with("HTTP/1.1 200 OK"));
 }
 
 #[test]
 fn simultaneous_starts_create_one_database() {
-    let folder = library();
+    let folder = new_folder();
     let starts = [(); 4].map(|()| {
         let mut command = program(folder.path());
         std::thread::spawn(move || Running::start(&mut command))
@@ -113,8 +114,8 @@ fn simultaneous_starts_create_one_database() {
 }
 
 #[test]
-fn a_port_in_use_is_named_and_no_file_is_created() {
-    let folder = library();
+fn a_port_in_use_is_reported_and_no_file_is_created() {
+    let folder = new_folder();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let bind = taken.local_addr().unwrap().to_string();
     let mut command = Command::new(env!("CARGO_BIN_EXE_locallibrary"));
@@ -133,7 +134,7 @@ fn a_port_in_use_is_named_and_no_file_is_created() {
 
 #[test]
 fn a_file_that_is_not_a_database_is_left_unchanged() {
-    let folder = library();
+    let folder = new_folder();
     let file = folder.path().join("locallibrary.sqlite3");
     fs::write(&file, "Dear diary, today I went to the library.").unwrap();
     let line = refusal(&mut program(folder.path()));
@@ -150,8 +151,8 @@ fn a_file_that_is_not_a_database_is_left_unchanged() {
 }
 
 #[test]
-fn a_damaged_database_is_named() {
-    let folder = library();
+fn a_damaged_database_is_reported() {
+    let folder = new_folder();
     let mut bytes = b"SQLite format 3\0".to_vec();
     bytes.resize(8192, b'x');
     fs::write(folder.path().join("locallibrary.sqlite3"), bytes).unwrap();
@@ -163,7 +164,7 @@ fn a_damaged_database_is_named() {
 async fn a_database_of_another_program_is_left_unchanged() {
     use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
-    let folder = library();
+    let folder = new_folder();
     let file = folder.path().join("locallibrary.sqlite3");
     let options = SqliteConnectOptions::new()
         .filename(&file)
@@ -185,16 +186,16 @@ async fn a_database_of_another_program_is_left_unchanged() {
 }
 
 #[test]
-fn an_empty_file_becomes_a_library() {
-    let folder = library();
+fn an_empty_file_becomes_the_database() {
+    let folder = new_folder();
     fs::write(folder.path().join("locallibrary.sqlite3"), "").unwrap();
     let running = Running::start(&mut program(folder.path()));
     assert!(running.get("/catalog/").contains("<dd>92</dd>"));
 }
 
 #[test]
-fn a_missing_folder_or_a_folder_as_file_is_named() {
-    let folder = library();
+fn a_missing_folder_and_a_folder_in_place_of_the_file_are_reported() {
+    let folder = new_folder();
     let line =
         refusal(program(folder.path()).args(["--database-url", "sqlite://not/here.sqlite3"]));
     assert!(line.contains(r#"there is no folder "not" ("#), "{line}");
@@ -204,8 +205,8 @@ fn a_missing_folder_or_a_folder_as_file_is_named() {
 }
 
 #[test]
-fn a_secret_key_that_cannot_be_used_is_not_printed() {
-    let folder = library();
+fn an_unusable_secret_key_is_reported_and_no_secret_key_is_printed() {
+    let folder = new_folder();
     let line = refusal(program(folder.path()).args(["--secret-key-file", "nowhere"]));
     assert!(
         line.contains(r#"reading the secret key from "nowhere""#),
@@ -228,7 +229,7 @@ fn a_secret_key_that_cannot_be_used_is_not_printed() {
 
 #[test]
 fn invalid_flags_exit_with_two() {
-    let folder = library();
+    let folder = new_folder();
     for flags in [
         ["--bind", "nowhere"],
         ["--colour", "red"],
@@ -245,8 +246,8 @@ fn invalid_flags_exit_with_two() {
 }
 
 #[test]
-fn a_refused_setting_is_not_repeated_since_it_may_hold_a_password() {
-    let folder = library();
+fn a_refused_setting_is_not_printed_since_it_may_contain_a_password() {
+    let folder = new_folder();
     for flags in [
         ["--sessions", "mongodb://ada:s3cret@db.example/library"],
         ["--sessions", "memcached://ada:s3cret@db.example"],
@@ -269,7 +270,7 @@ fn a_refused_setting_is_not_repeated_since_it_may_hold_a_password() {
 
 #[test]
 fn help_names_every_setting() {
-    let output = run(program(library().path()).arg("--help"));
+    let output = run(program(new_folder().path()).arg("--help"));
     let help = String::from_utf8(output.stdout).unwrap();
     for name in [
         "LOCALLIBRARY_BIND",

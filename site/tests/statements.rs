@@ -23,6 +23,7 @@ use tracing_subscriber::{
 
 static STATEMENTS: AtomicUsize = AtomicUsize::new(0);
 
+/// A statement that is not counted. [`settle`] runs it.
 const MARK: &str = "SELECT 'settled'";
 
 /// Counts the log events of the database driver, one for each statement.
@@ -38,6 +39,7 @@ impl<S: Subscriber> Layer<S> for Counter {
     }
 }
 
+/// Whether a field of a log event contains [`MARK`].
 struct IsMark(bool);
 
 impl Visit for IsMark {
@@ -46,10 +48,10 @@ impl Visit for IsMark {
     }
 }
 
-/// Waits until every statement before this has been logged.
+/// Waits until all earlier statements have been logged.
 ///
-/// A connection logs a statement after it has returned the rows, but before it starts the next one.
-/// So this runs one more statement on each connection.
+/// A connection may log a statement later than it returns the rows, but always before it starts the
+/// next statement. So this function runs one more statement on each connection.
 async fn settle(site: &Site) {
     let db = site.application.db();
     let mut connections = Vec::new();
@@ -91,7 +93,9 @@ async fn the_number_of_statements_of_a_page_is_fixed() {
         let stranger = site.stranger();
         assert_eq!(statements(&site, &stranger, path).await, expected, "{path}");
     }
-    // One more statement for the user with their permissions, and one for overdue copies.
+    // A logged-in user costs two more statements: for the user with their permissions, and for
+    // their overdue copies. The home page and the page of a book also load the recently viewed
+    // books.
     let librarian = site.visitor("librarian").await;
     librarian.get("/catalog/book/2").await;
     for (path, expected) in [
@@ -144,7 +148,7 @@ async fn the_number_of_statements_of_a_page_is_fixed() {
     }
 }
 
-/// Returns the number of statements of a page.
+/// Returns the number of statements that a page needs.
 async fn statements(site: &Site, visitor: &Visitor, path: &str) -> usize {
     settle(site).await;
     STATEMENTS.store(0, Ordering::SeqCst);

@@ -35,13 +35,13 @@ async fn files_are_cached_forever_under_a_url_with_a_hash() {
         assert_eq!(answer.header("content-type"), content_type);
         assert!(
             !answer.body.contains("url(") && !answer.body.contains("@import"),
-            "loads something else"
+            "{address} loads another file"
         );
     }
 }
 
 #[tokio::test]
-async fn files_answer_get_and_head_only() {
+async fn files_accept_get_and_head_only() {
     let site = Site::new().await;
     for address in addresses(&site).await {
         assert_eq!(site.ask(Method::HEAD, &address).await.body, "");

@@ -1,4 +1,4 @@
-//! The visit counter: it counts per browser, and exactly.
+//! The visit counter: each browser has a separate number, and no visit is lost.
 
 // Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
@@ -21,7 +21,7 @@ async fn each_browser_has_its_own_count() {
     assert_eq!(visits(&one).await, "You have visited this page 1 time.");
     assert_eq!(visits(&one).await, "You have visited this page 2 times.");
     assert_eq!(visits(&other).await, "You have visited this page 1 time.");
-    assert_eq!(one.dropped(), [""; 0]);
+    assert_eq!(one.dropped(), [""; 0], "no cookie is refused");
     assert_eq!(
         site.number("SELECT COUNT(*) FROM cloakroom_session").await,
         2
@@ -29,7 +29,7 @@ async fn each_browser_has_its_own_count() {
 }
 
 #[tokio::test]
-async fn the_cookie_is_djangos_in_name_and_lifetime_and_safer_under_https() {
+async fn the_cookie_has_djangos_name_and_lifetime_and_a_host_prefix_under_https() {
     let site = Site::new().await;
     let page = browser(&site).get("/catalog/").await;
     let cookie = session_cookie(&page);
@@ -70,7 +70,7 @@ async fn only_a_get_of_the_home_page_counts() {
 }
 
 #[tokio::test]
-async fn other_pages_start_no_session() {
+async fn other_pages_and_head_requests_start_no_session() {
     let site = Site::new().await;
     let stranger = browser(&site);
 
@@ -141,7 +141,7 @@ async fn a_thousand_parallel_visits_of_one_browser_raise_its_counter_by_exactly_
 }
 
 #[tokio::test]
-async fn a_failing_store_gives_an_error_page_and_counts_nothing() {
+async fn a_failing_session_store_gives_an_error_page_and_counts_nothing() {
     let site = Site::new().await;
     let browser = browser(&site);
     visits(&browser).await;
@@ -157,15 +157,15 @@ async fn a_failing_store_gives_an_error_page_and_counts_nothing() {
         page.text()
     );
     assert!(page.header("set-cookie").is_none(), "{page:?}");
-    let strangers = self::browser(&site);
+    let stranger = self::browser(&site);
     for path in ["/catalog/books/", "/catalog/book/1"] {
-        assert_eq!(strangers.get(path).await.status, StatusCode::OK, "{path}");
+        assert_eq!(stranger.get(path).await.status, StatusCode::OK, "{path}");
         assert_eq!(browser.get(path).await.status, StatusCode::OK, "{path}");
     }
     assert_eq!(
         browser.get("/catalog/books/").await.status,
         StatusCode::OK,
-        "the catalogue goes on"
+        "the catalogue still works"
     );
 
     site.sql("ALTER TABLE elsewhere RENAME TO cloakroom_session")
@@ -177,7 +177,7 @@ async fn a_failing_store_gives_an_error_page_and_counts_nothing() {
 }
 
 #[tokio::test]
-async fn visits_are_counted_in_every_session_storage() {
+async fn visits_are_counted_in_every_session_storage_without_a_server() {
     let folder = tempfile::tempdir().unwrap();
     let elsewhere = format!(
         "sqlite://{}",

@@ -10,7 +10,7 @@ use crate::common::{
 const MISMATCH: &str = "Your username and password didn't match. Please try again.";
 
 #[tokio::test]
-async fn a_login_keeps_the_session_items_under_a_new_key_and_records_its_time() {
+async fn a_login_keeps_the_session_items_under_a_new_key_and_records_the_time() {
     let site = Site::new().await;
     site.set_password("member", PASSWORD).await;
     let member = site.stranger();
@@ -35,6 +35,7 @@ async fn a_login_keeps_the_session_items_under_a_new_key_and_records_its_time() 
         site.number("SELECT COUNT(*) FROM cloakroom_session").await,
         1
     );
+    // A login also changes the CSRF token.
     let stale = format!("csrfmiddlewaretoken={token_before}");
     assert_eq!(
         member.browser.post("/accounts/logout/", stale).await.status,
@@ -46,6 +47,7 @@ async fn a_login_keeps_the_session_items_under_a_new_key_and_records_its_time() 
 async fn every_failed_login_looks_the_same() {
     let site = Site::new().await;
     site.set_password("member", PASSWORD).await;
+    // `gone` is an inactive user.
     site.set_password("gone", PASSWORD).await;
     let long = "x".repeat(200_000);
     for (username, password) in [
@@ -72,7 +74,8 @@ async fn every_failed_login_looks_the_same() {
     }
     assert_eq!(
         target(&site.stranger().log_in(" member ", PASSWORD).await),
-        "/"
+        "/",
+        "spaces around the name are ignored"
     );
 }
 
@@ -126,7 +129,7 @@ async fn a_login_redirects_to_pages_of_this_site_only() {
         assert_eq!(
             page.headers.get_all("set-cookie").iter().count(),
             2,
-            "{next}"
+            "only the session cookie and the CSRF cookie: {next}"
         );
     }
     let fields = [("username", "member"), ("password", PASSWORD)];
@@ -188,7 +191,7 @@ async fn a_login_as_another_user_ends_the_session_of_the_first_user() {
 }
 
 #[tokio::test]
-async fn a_login_of_the_same_user_gives_a_new_key() {
+async fn a_second_login_of_the_same_user_changes_the_key() {
     let site = Site::new().await;
     let member = site.visitor("member").await;
     let before = member.browser.cookie("sessionid").unwrap().value;
@@ -224,7 +227,7 @@ async fn a_logout_ends_the_session_of_this_browser_only() {
 }
 
 #[tokio::test]
-async fn a_deactivated_user_or_a_changed_password_ends_the_login_at_the_next_request() {
+async fn a_login_is_suspended_while_the_user_is_inactive_and_ends_if_the_password_changes() {
     let site = Site::new().await;
     let member = site.visitor("member").await;
     site.sql("UPDATE auth_user SET is_active = 0 WHERE username = 'member'")
@@ -252,7 +255,8 @@ async fn pages_for_a_user_are_kept_out_of_caches() {
         "/nothing",
     ] {
         let page = member.get(path).await;
-        // Also if the response sets the session cookie, for which the library sets a weaker header.
+        // The home page sets the session cookie. Cloakroom adds `cache-control: private` to such a
+        // response, which is weaker than `no-store`.
         let mut cookies = page.headers.get_all("set-cookie").iter();
         let sets_cookie = cookies.any(|cookie| cookie.as_bytes().starts_with(b"sessionid="));
         assert_eq!(sets_cookie, path == "/catalog/", "{path}");
@@ -271,7 +275,7 @@ async fn logins_to_an_account_are_slowed_down_after_many_failures() {
     let failures =
         "SELECT failures FROM locallibrary_failed_login WHERE subject = 'account member'";
     assert_eq!(site.number(failures).await, 10);
-    // The next turn is in an hour. Until then even the right password is refused.
+    // Allow the next try in an hour. Until then, even the right password is refused.
     site.sql("UPDATE locallibrary_failed_login SET next_at = last_at + 3600000")
         .await;
     let page = site.stranger().log_in("member", PASSWORD).await;
@@ -282,7 +286,7 @@ async fn logins_to_an_account_are_slowed_down_after_many_failures() {
         302,
         "other accounts are not affected"
     );
-    // The turn has come, and a successful login deletes the count.
+    // Allow the next try now. A successful login deletes the count of failures.
     site.sql("UPDATE locallibrary_failed_login SET next_at = 0")
         .await;
     assert_eq!(site.stranger().log_in("member", PASSWORD).await.status, 302);

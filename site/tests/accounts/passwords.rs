@@ -1,4 +1,4 @@
-//! Passwords: changed with the old password, or reset with the link in a mail.
+//! Users change their password with the old one, or reset it with the link in a mail.
 
 use std::{
     net::SocketAddr,
@@ -158,7 +158,7 @@ async fn a_forgotten_password_is_reset_with_the_link_in_a_mail() {
     assert!(main(&stranger.get("/accounts/reset/done/").await).contains("Log in"));
     assert!(
         target(&stranger.get("/catalog/mybooks/").await).starts_with("/accounts/login/"),
-        "not logged in"
+        "a reset does not log the visitor in"
     );
     assert!(target(&logged_in.get("/catalog/mybooks/").await).starts_with("/accounts/login/"));
     for link in [
@@ -193,7 +193,7 @@ async fn mails(folder: &std::path::Path, count: usize) -> Vec<String> {
         match mails.len() {
             found if found < count && Instant::now() < deadline => tokio::task::yield_now().await,
             found => {
-                assert_eq!(found, count, "mails");
+                assert_eq!(found, count, "number of mails");
                 let texts = mails.iter().map(std::fs::read_to_string);
                 return texts.map(Result::unwrap).collect();
             }
@@ -201,7 +201,7 @@ async fn mails(folder: &std::path::Path, count: usize) -> Vec<String> {
     }
 }
 
-/// Requests a reset link for this address. Returns the target of the redirect.
+/// Requests a reset link for this mail address. Returns the target of the redirect.
 async fn ask_for_mail(visitor: &Visitor, email: &str) -> String {
     let page = visitor
         .send("/accounts/password_reset/", &[("email", email)])
@@ -250,7 +250,7 @@ async fn a_mailbox_gets_at_most_ten_links_in_a_quarter_of_an_hour() {
         "logins are not affected"
     );
 
-    // The refused requests did not postpone the reset of the count.
+    // Simulates that 15 minutes have passed. The refused requests have not prolonged this time.
     site.sql("UPDATE locallibrary_failed_login SET last_at = last_at - 900000")
         .await;
     assert_eq!(
@@ -265,7 +265,7 @@ async fn a_mailbox_gets_at_most_ten_links_in_a_quarter_of_an_hour() {
 }
 
 #[tokio::test]
-async fn an_address_that_requests_too_many_mails_does_not_block_other_addresses() {
+async fn an_ip_address_that_requests_too_many_mails_does_not_block_other_ip_addresses() {
     let folder = tempfile::tempdir().unwrap();
     let mail = format!("file:{}", folder.path().display());
     let site = Site::with(&["--mail", &mail]).await;
@@ -276,6 +276,7 @@ async fn an_address_that_requests_too_many_mails_does_not_block_other_addresses(
             browser: Browser::http(router).at("http://localhost:8000"),
         }
     };
+    // An IP address may request 50 mails.
     let stranger = from([192, 0, 2, 7]);
     for n in 0..50 {
         ask_for_mail(&stranger, &format!("unknown{n}@example.org")).await;

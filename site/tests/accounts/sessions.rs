@@ -6,7 +6,7 @@ use crate::common::{Site, visitor::target};
 async fn users_list_and_end_their_own_sessions() {
     let site = Site::new().await;
     let (one, other) = (site.visitor("member").await, site.visitor("member").await);
-    let stranger = site.visitor("reader2").await;
+    let another_user = site.visitor("reader2").await;
     let page = one.get("/accounts/sessions/").await;
     assert_eq!(page.text().matches("name=\"tag\"").count(), 2);
     assert_eq!(page.text().matches("this browser").count(), 1);
@@ -16,14 +16,14 @@ async fn users_list_and_end_their_own_sessions() {
         .map(|rest| rest.split('"').next().unwrap())
         .collect();
     for tag in &tags {
-        stranger
+        another_user
             .send("/accounts/sessions/end/", &[("tag", tag)])
             .await;
     }
     assert_eq!(
         other.get("/catalog/mybooks/").await.status,
         200,
-        "other users cannot end them"
+        "another user cannot end the sessions of the member"
     );
     assert_eq!(
         one.send("/accounts/sessions/end/", &[("tag", "nonsense")])
@@ -58,7 +58,7 @@ async fn users_list_and_end_their_own_sessions() {
 }
 
 #[tokio::test]
-async fn without_owners_the_page_explains_how_to_log_out_everywhere() {
+async fn with_a_store_without_owners_the_page_explains_how_to_log_out_everywhere() {
     let site = Site::with(&["--sessions", "cookie:"]).await;
     let member = site.visitor("member").await;
     assert!(

@@ -9,7 +9,7 @@ use crate::common::{
 const REFUSED: &str = "Please enter the correct username and password for a staff account. \
                        Note that both fields may be case-sensitive.";
 
-/// Returns the pages of the catalogue and the pages of accounts.
+/// Returns the pages of the staff area: those of the catalogue, and those of accounts and sessions.
 fn pages() -> [Vec<String>; 2] {
     let mut catalogue = vec!["/admin/".to_owned(), "/admin/catalog/".to_owned()];
     for model in ["author", "book", "genre", "language"] {
@@ -38,7 +38,7 @@ fn pages() -> [Vec<String>; 2] {
 }
 
 #[tokio::test]
-async fn pages_open_for_users_with_the_permission_only() {
+async fn pages_open_only_for_users_with_the_permission() {
     let site = Site::new().await;
     let [catalogue, accounts] = pages();
     for (username, in_catalogue, in_accounts) in [
@@ -82,7 +82,7 @@ async fn anonymous_visitors_are_redirected_to_the_login_page_for_all_requests() 
 }
 
 #[tokio::test]
-async fn a_form_without_a_token_is_refused_before_other_checks() {
+async fn a_form_without_a_csrf_token_is_refused_before_other_checks() {
     let site = Site::new().await;
     for visitor in [site.stranger(), site.visitor("librarian").await] {
         let page = visitor
@@ -147,7 +147,7 @@ async fn only_staff_can_use_the_staff_login() {
 }
 
 #[tokio::test]
-async fn a_staff_login_is_valid_everywhere_and_redirects_to_this_site_only() {
+async fn a_staff_login_is_valid_on_all_pages_and_redirects_to_this_site_only() {
     let site = Site::new().await;
     site.set_password("librarian", PASSWORD).await;
     let visitor = site.stranger();
@@ -168,7 +168,7 @@ async fn a_staff_login_is_valid_everywhere_and_redirects_to_this_site_only() {
 }
 
 #[tokio::test]
-async fn the_start_page_shows_permitted_lists_and_own_actions() {
+async fn the_start_page_shows_permitted_lists_and_actions_of_the_user() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     assert!(librarian.words("/catalog/").await.contains("Staff area"));
@@ -192,7 +192,10 @@ async fn the_start_page_shows_permitted_lists_and_own_actions() {
     let admin = site.visitor("admin").await;
     let words = main(&admin.get("/admin/").await);
     assert!(words.contains("Users") && words.contains("Live sessions"));
-    assert!(!words.contains("Fable"), "actions of others are not listed");
+    assert!(
+        !words.contains("Fable"),
+        "actions of other users are not listed"
+    );
 }
 
 #[tokio::test]

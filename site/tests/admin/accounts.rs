@@ -3,6 +3,7 @@ use crate::common::{
     visitor::{PASSWORD, main, target},
 };
 
+/// The fields of the form at [`CHANGE`].
 const USER: [(&str, &str); 6] = [
     ("username", "member"),
     ("first_name", "Mina"),
@@ -12,10 +13,11 @@ const USER: [(&str, &str); 6] = [
     ("groups", "1"),
 ];
 
+/// The page that changes user 1, `member`.
 const CHANGE: &str = "/admin/auth/user/1/change/";
 
 #[tokio::test]
-async fn a_new_user_is_added_with_name_and_password_first() {
+async fn a_new_user_is_added_with_a_name_and_a_password_only() {
     let site = Site::new().await;
     let admin = site.visitor("admin").await;
     let new = |username, first, second| {
@@ -108,9 +110,10 @@ async fn changing_a_user_changes_their_permissions_at_once() {
     let page = admin.send(CHANGE, &USER).await;
     assert_eq!(page.status, 302);
     assert_eq!(member.get("/admin/catalog/author/").await.status, 302);
-    let rest = "SELECT (SELECT COUNT(*) FROM auth_user_groups WHERE user_id = 1) * 10 + \
+    // Ten times the number of groups, plus the number of permissions.
+    let rights = "SELECT (SELECT COUNT(*) FROM auth_user_groups WHERE user_id = 1) * 10 + \
                 (SELECT COUNT(*) FROM auth_user_user_permissions WHERE user_id = 1)";
-    assert_eq!(site.number(rest).await, 10);
+    assert_eq!(site.number(rights).await, 10);
 
     fields.retain(|(name, _)| *name != "is_active");
     admin.send(CHANGE, &fields).await;

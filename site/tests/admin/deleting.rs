@@ -23,11 +23,12 @@ async fn records_with_dependent_records_are_not_deleted() {
         let page = librarian.send(&path, &[("post", "yes")]).await;
         assert_eq!(page.status, 200);
     }
-    let all = "SELECT (SELECT COUNT(*) FROM catalog_author) * 1000000 + \
+    // The numbers of authors, books, genres and languages as one number.
+    let counts = "SELECT (SELECT COUNT(*) FROM catalog_author) * 1000000 + \
                (SELECT COUNT(*) FROM catalog_book) * 10000 + \
                (SELECT COUNT(*) FROM catalog_genre) * 100 + \
                (SELECT COUNT(*) FROM catalog_language)";
-    assert_eq!(site.number(all).await, 40_922_412);
+    assert_eq!(site.number(counts).await, 40_922_412);
     assert_eq!(
         site.number("SELECT COUNT(*) FROM django_admin_log").await,
         0
@@ -144,7 +145,7 @@ async fn deleting_a_user_deletes_history_and_sessions_but_keeps_copies() {
             .await,
         0
     );
-    // Returns a row for each broken foreign key.
+    // The pragma returns one row for each broken foreign key.
     let broken = "SELECT COUNT(*) FROM pragma_foreign_key_check";
     assert_eq!(site.number(broken).await, 0);
 }

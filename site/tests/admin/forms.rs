@@ -41,7 +41,7 @@ async fn each_save_button_redirects_to_its_page() {
 }
 
 #[tokio::test]
-async fn an_author_is_added_and_changed_by_the_rules_of_authors() {
+async fn an_author_is_added_and_an_invalid_change_is_refused() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let page = librarian.send("/admin/catalog/author/add/", &AUTHOR).await;
@@ -138,7 +138,7 @@ async fn names_are_unique_ignoring_case() {
 }
 
 #[tokio::test]
-async fn a_copy_shows_its_id_and_its_availability() {
+async fn a_copy_is_added_and_changed_but_keeps_its_id() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let change = format!("/admin/catalog/bookinstance/{COPY}/change/");

@@ -1,7 +1,7 @@
 use crate::common::{Site, visitor::main};
 
 #[tokio::test]
-async fn the_history_of_a_record_says_who_did_what() {
+async fn the_history_of_a_record_shows_who_did_what() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let history = "/admin/catalog/genre/25/history/";
@@ -29,7 +29,7 @@ async fn the_history_of_a_record_says_who_did_what() {
 }
 
 #[tokio::test]
-async fn entries_have_the_format_of_django() {
+async fn history_entries_have_the_format_of_django() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     librarian

@@ -5,7 +5,7 @@ use crate::common::{
 };
 
 #[tokio::test]
-async fn lists_have_columns_a_total_and_a_hundred_rows() {
+async fn lists_show_columns_a_total_and_linked_rows() {
     let site = Site::new().await;
     let admin = site.visitor("admin").await;
     for (path, columns, total, first) in [
@@ -68,6 +68,7 @@ async fn copies_are_listed_by_due_date_a_hundred_to_a_page() {
     assert!(last.text().contains("href=\"?page=2\""));
     let loan = rows(&last).into_iter().find(|row| row.contains("On loan"));
     let loan = loan.unwrap();
+    // The due date has a year.
     assert!(loan.contains(", 20"), "{loan}");
 }
 
@@ -103,7 +104,7 @@ async fn pages_with_long_lists_or_large_forms_stay_small() {
         let bytes = page.text().len();
         assert!(
             bytes < MAX_BYTES && bytes + style < MAX_BYTES_WITH_STYLE,
-            "{path}: {bytes} bytes, and {style} of style"
+            "{path}: {bytes} bytes, and {style} bytes of style sheets"
         );
     }
 }
@@ -157,7 +158,7 @@ async fn filters_combine_and_are_kept_by_page_links() {
 }
 
 #[tokio::test]
-async fn the_dates_of_the_filter_are_spans_around_today() {
+async fn the_due_date_filter_offers_spans_around_today() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let page = librarian.get("/admin/catalog/bookinstance/").await;
@@ -222,7 +223,7 @@ async fn users_are_searched_and_filtered() {
 }
 
 #[tokio::test]
-async fn malformed_queries_are_answered_with_a_page() {
+async fn a_malformed_query_still_returns_the_list() {
     let site = Site::new().await;
     let admin = site.visitor("admin").await;
     for query in [

@@ -17,9 +17,10 @@ mod tables;
 
 use cloakroom_testkit::Page;
 
+/// A copy of “Sense and Sensibility” that is on loan.
 const COPY: &str = "a2f73175-924d-4524-ac9a-e0b94e759058";
 
-/// Returns the texts of the rows of a list.
+/// Returns the text of each row of a list.
 fn rows(page: &Page) -> Vec<String> {
     let body = page.text().split("<tbody>").nth(1).unwrap_or_default();
     let body = body.split("</tbody>").next().unwrap_or_default();

@@ -8,7 +8,7 @@ use crate::common::{
 const PAGE: &str = "/admin/sessions/session/";
 const END: &str = "/admin/sessions/session/end/";
 
-/// Returns the tags of the sessions on the page.
+/// Returns the tags (public ids) of the sessions on the page.
 fn tags(page: &Page) -> Vec<String> {
     let tags = page.text().split("name=\"tag\" value=\"").skip(1);
     tags.map(|rest| rest.split('"').next().unwrap().to_owned())
@@ -40,7 +40,6 @@ async fn one_session_is_ended_and_the_others_stay() {
     let site = Site::new().await;
     let admin = site.visitor("admin").await;
     let (first, second) = (site.visitor("member").await, site.stranger());
-    // The list has the newest activity first.
     assert_eq!(second.log_in("member", PASSWORD).await.status, 302);
     let page = admin.get(&format!("{PAGE}?q=member")).await;
     let tags = tags(&page);
@@ -48,11 +47,11 @@ async fn one_session_is_ended_and_the_others_stay() {
     let fields = [("owner", "1"), ("tag", tags[0].as_str())];
     assert_eq!(target(&admin.send(END, &fields).await), PAGE);
     assert!(admin.words(PAGE).await.contains("Sessions ended: 1."));
-    let out = [&first, &second].map(async |visitor| visitor.get("/catalog/mybooks/").await.status);
-    let [first, second] = out;
-    let mut out = [first.await, second.await];
-    out.sort_unstable();
-    assert_eq!(out, [200, 302]);
+    let gets = [&first, &second].map(async |visitor| visitor.get("/catalog/mybooks/").await.status);
+    let [first, second] = gets;
+    let mut statuses = [first.await, second.await];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 302], "one of them is logged out");
     admin.send(END, &fields).await;
     assert!(
         admin
@@ -113,7 +112,7 @@ async fn ending_a_session_requires_the_permission_and_a_valid_form() {
 }
 
 #[tokio::test]
-async fn without_owners_the_page_says_that_sessions_cannot_be_listed() {
+async fn sessions_cannot_be_listed_or_ended_in_a_store_without_owners() {
     let site = Site::with(&["--sessions", "cookie:"]).await;
     let admin = site.visitor("admin").await;
     let page = admin.get(PAGE).await;

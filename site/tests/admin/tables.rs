@@ -4,7 +4,7 @@ use crate::common::{
     visitor::{Visitor, main, target},
 };
 
-/// Returns the form of author 40, who has no books, with one row of the table filled in.
+/// Returns the form of author 40, who has no books, with one row of the table of books filled in.
 fn with_book<'a>(title: &'a str, isbn: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![
         ("first_name", "Ada"),
@@ -24,6 +24,7 @@ fn with_book<'a>(title: &'a str, isbn: &'a str) -> Vec<(&'a str, &'a str)> {
 
 const CHANGE: &str = "/admin/catalog/author/40/change/";
 
+/// Adds a book to author 40 and returns its id.
 async fn added_book(site: &Site, librarian: &Visitor) -> i64 {
     let page = librarian
         .send(CHANGE, &with_book("Notes", "9780306406157"))
@@ -91,7 +92,7 @@ async fn a_row_adds_changes_and_deletes_a_child_record() {
 }
 
 #[tokio::test]
-async fn an_invalid_row_keeps_everything_from_being_saved() {
+async fn nothing_is_saved_if_one_row_is_invalid() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     for (title, isbn, error) in [
@@ -142,7 +143,7 @@ async fn a_new_author_and_a_book_are_added_together() {
 async fn unchanged_rows_are_not_validated() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
-    // Values that the form would refuse, as in an old file.
+    // Store values that the form would refuse, as an older database may contain them.
     let id = added_book(&site, &librarian).await.to_string();
     site.sql("UPDATE catalog_book SET isbn = '123', language_id = NULL WHERE author_id = 40")
         .await;
@@ -168,10 +169,10 @@ async fn a_book_with_copies_or_of_another_author_is_not_deleted() {
         .send("/admin/catalog/author/1/change/", &fields)
         .await;
     assert!(main(&page).contains("This cannot be deleted while it has copies."));
-    let owner = site
+    let author = site
         .number("SELECT author_id FROM catalog_book WHERE id = 1")
         .await;
-    assert_eq!(owner, 1);
+    assert_eq!(author, 1);
 }
 
 #[tokio::test]
@@ -214,7 +215,7 @@ async fn copies_in_the_table_of_a_book_follow_the_rules_of_loans() {
 }
 
 #[tokio::test]
-async fn odd_rows_are_answered() {
+async fn malformed_rows_are_ignored_or_refused() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     for (total, status) in [
@@ -225,6 +226,7 @@ async fn odd_rows_are_answered() {
         ("", 302),
     ] {
         let mut fields = with_book("\0", "nonsense");
+        // The number of rows, and the ISBN.
         fields[4].1 = total;
         fields[9].1 = "\u{fffd}";
         let page = librarian.send(CHANGE, &fields).await;

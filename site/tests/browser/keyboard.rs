@@ -10,9 +10,9 @@ fn the_site_works_with_the_keyboard_and_the_focus_is_visible() {
     let Some(site) = Site::open() else { return };
     let visitor = site.browser();
     visitor.open("/catalog/");
-    visitor.hit(Key::Tab);
+    visitor.press_key(Key::Tab);
     assert_eq!(visitor.focus(), "Skip to the content");
-    visitor.hit(Key::Enter);
+    visitor.press_key(Key::Enter);
     go_to(&visitor, "See all books");
     assert_eq!(
         visitor.evaluate("document.activeElement.closest('main') !== null"),
@@ -21,34 +21,35 @@ fn the_site_works_with_the_keyboard_and_the_focus_is_visible() {
 
     visitor.reload();
     go_to(&visitor, "Login");
-    visitor.hit(Key::Enter);
-    visitor.reads("Log in");
+    visitor.press_key(Key::Enter);
+    visitor.sees_heading("Log in");
     go_to(&visitor, "username");
     visitor.type_text("member");
     go_to(&visitor, "password");
     visitor.type_text(site.password("member"));
-    visitor.hit(Key::Enter);
+    visitor.press_key(Key::Enter);
     visitor.sees("Log out");
 
     go_to(&visitor, "Preferences");
-    visitor.hit(Key::Enter);
-    visitor.reads("Preferences");
+    visitor.press_key(Key::Enter);
+    visitor.sees_heading("Preferences");
     go_to(&visitor, "per_page");
+    // In a selection list, this selects the option that starts with 2.
     visitor.type_text("2");
     assert_eq!(visitor.value_of("per_page"), "20");
     go_to(&visitor, "Save preferences");
-    visitor.hit(Key::Enter);
+    visitor.press_key(Key::Enter);
     visitor.sees("Your preferences were saved.");
 
     go_to(&visitor, "Log out");
-    visitor.hit(Key::Enter);
-    visitor.reads("Logged out!");
+    visitor.press_key(Key::Enter);
+    visitor.sees_heading("Logged out!");
 }
 
 /// Presses Tab until `stop` has the focus. Asserts that each focused element has an outline.
 fn go_to(visitor: &Browser<'_>, stop: &str) {
     for _ in 0..MAX_STOPS {
-        visitor.hit(Key::Tab);
+        visitor.press_key(Key::Tab);
         let outline = visitor.evaluate("getComputedStyle(document.activeElement).outlineStyle");
         let focus = visitor.focus();
         assert_eq!(outline, "solid", "around {focus:?}");

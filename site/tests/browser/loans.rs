@@ -8,7 +8,7 @@ use super::tools::{Browser, Site};
 const COPY: &str = "/catalog/bookinstance/b78276e7-4dda-4d13-9e76-bf6cf68846ff";
 
 #[test]
-fn a_librarian_lends_renews_and_takes_back_and_the_member_sees_it() {
+fn a_member_sees_how_a_librarian_lends_renews_and_takes_back_a_copy() {
     let Some(site) = Site::open() else { return };
     let member = site.browser_of("newcomer");
     member.follow("My borrowed");
@@ -30,22 +30,22 @@ fn a_librarian_lends_renews_and_takes_back_and_the_member_sees_it() {
 
     member.reload();
     member.follow("Pride and Prejudice");
-    member.reads("Pride and Prejudice");
+    member.sees_heading("Pride and Prejudice");
     member.follow("My borrowed");
     member.sees(&day(due));
 
     librarian.follow("Renew");
-    librarian.reads("Renew: Pride and Prejudice");
+    librarian.sees_heading("Renew: Pride and Prejudice");
     let later = days_from_today(20);
     set_date(&librarian, "renewal_date", later);
     librarian.press("Renew");
-    librarian.reads("All Borrowed Books");
+    librarian.sees_heading("All Borrowed Books");
     member.reload();
     member.sees(&day(later));
 
     librarian.open(COPY);
     librarian.press("Mark as returned");
-    librarian.reads("All Borrowed Books");
+    librarian.sees_heading("All Borrowed Books");
     member.reload();
     member.sees("There are no books borrowed.");
     librarian.open(COPY);
@@ -56,7 +56,7 @@ fn days_from_today(days: i64) -> Date {
     Zoned::now().with_time_zone(TimeZone::UTC).date() + days.days()
 }
 
-/// Types a date in the American order.
+/// Types a date in the American order: month, day, year.
 fn set_date(librarian: &Browser<'_>, field: &str, date: Date) {
     librarian.fill(field, &date.strftime("%m%d%Y").to_string());
     assert_eq!(librarian.value_of(field), date.to_string());

@@ -3,22 +3,22 @@
 use super::tools::Site;
 
 #[test]
-fn a_logout_in_one_tab_holds_in_the_other() {
+fn a_logout_in_one_tab_also_logs_out_the_other() {
     let Some(site) = Site::open() else { return };
     let member = site.browser_of("member");
     member.open("/accounts/sessions/");
-    member.reads("Where you are logged in");
+    member.sees_heading("Where you are logged in");
     let first = member.tab();
 
     let second = member.new_tab();
     member.open("/catalog/mybooks/");
-    member.reads("Borrowed books");
+    member.sees_heading("Borrowed books");
     assert_ne!(first, second);
     member.press("Log out");
-    member.reads("Logged out!");
+    member.sees_heading("Logged out!");
 
     // The buttons of the first tab no longer have an effect.
-    member.turn_to(&first);
+    member.switch_to_tab(&first);
     member.press("Log out Chrome on Linux");
     member.sees("Please log in to see that page.");
     member.open("/catalog/mybooks/");

@@ -1,4 +1,5 @@
-//! Stories of visitors, with a real browser and the real program. One file per story.
+//! Stories of visitors: what they do on the site, with a real browser and the real program. Each
+//! file tells one story.
 #![cfg(unix)]
 // Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]

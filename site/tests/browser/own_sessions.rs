@@ -8,7 +8,7 @@ fn a_member_ends_their_other_sessions() {
     let here = site.browser_of("member");
     let elsewhere = site.browser_of("member");
     elsewhere.open("/catalog/mybooks/");
-    elsewhere.reads("Borrowed books");
+    elsewhere.sees_heading("Borrowed books");
 
     here.follow("Where you are logged in");
     here.sees("Chrome on Linux this browser");
@@ -19,5 +19,5 @@ fn a_member_ends_their_other_sessions() {
     elsewhere.reload();
     elsewhere.sees("Please log in to see that page.");
     here.open("/catalog/mybooks/");
-    here.reads("Borrowed books");
+    here.sees_heading("Borrowed books");
 }

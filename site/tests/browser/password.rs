@@ -1,4 +1,4 @@
-//! A member who has lost the password.
+//! A member who has lost their password.
 
 use super::tools::Site;
 
@@ -10,7 +10,7 @@ fn a_lost_password_is_reset_with_the_link_in_a_mail() {
     member.follow("Lost your password?");
     member.fill("email", "member@example.org");
     member.press("Send the link");
-    member.reads("Check your mailbox");
+    member.sees_heading("Check your mailbox");
 
     member.open(&site.mailed_link());
     // The token is no longer in the address bar.
@@ -18,7 +18,7 @@ fn a_lost_password_is_reset_with_the_link_in_a_mail() {
     member.fill("new_password1", "Heron-ladder-4");
     member.fill("new_password2", "Heron-ladder-4");
     member.press("Set password");
-    member.reads("Your password has been set");
+    member.sees_heading("Your password has been set");
 
     member.follow("Log in");
     member.fill("username", "member");

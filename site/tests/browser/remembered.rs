@@ -8,7 +8,7 @@ fn an_anonymous_visitor_uses_and_deletes_the_session_items() {
     use_and_delete_session_items(&site.browser());
 }
 
-/// The story, which runs without JavaScript as well.
+/// The steps of the test above. `without_javascript.rs` takes them without JavaScript.
 pub(crate) fn use_and_delete_session_items(stranger: &Browser<'_>) {
     stranger.open("/catalog/remembered/");
     stranger.sees("This site remembers nothing about you.");
@@ -23,18 +23,18 @@ pub(crate) fn use_and_delete_session_items(stranger: &Browser<'_>) {
     stranger.press("Save preferences");
     stranger.sees("Your preferences were saved.");
     let dark = "rgb(20, 24, 26)";
-    let paper = stranger.evaluate("getComputedStyle(document.body).backgroundColor");
-    assert_eq!(paper, dark);
+    let background = stranger.evaluate("getComputedStyle(document.body).backgroundColor");
+    assert_eq!(background, dark);
     stranger.follow("All books");
     stranger.sees("Page 1 of 19.");
 
     stranger.search("austen emma");
     stranger.sees("1 result for “austen emma”");
     stranger.follow("Emma");
-    stranger.reads("Emma");
+    stranger.sees_heading("Emma");
 
     stranger.follow("What this site remembers");
-    stranger.reads("What this site remembers");
+    stranger.sees_heading("What this site remembers");
     for item in [
         "Results per page",
         "Colours",

@@ -11,7 +11,7 @@ fn visits_are_counted_per_browser_across_reloads_and_a_restart() {
     anna.reload();
     anna.sees("You have visited this page 2 times.");
     anna.follow("All books");
-    anna.reads("Books");
+    anna.sees_heading("Books");
     anna.follow("Home");
     anna.sees("You have visited this page 3 times.");
 

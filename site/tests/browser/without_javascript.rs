@@ -9,13 +9,13 @@ use super::{
 fn the_site_works_without_javascript() {
     const SCRIPT: &str = "data:text/html,<title>off</title><script>document.title = 'on'</script>";
     let Some(site) = Site::open() else { return };
-    let usual = site.browser();
-    usual.open_anywhere(SCRIPT);
-    assert_eq!(usual.title(), "on");
+    let with_scripts = site.browser();
+    with_scripts.open_url(SCRIPT);
+    assert_eq!(with_scripts.title(), "on");
     let visitor = site.browser_with(Setup {
         is_without_javascript: true,
     });
-    visitor.open_anywhere(SCRIPT);
+    visitor.open_url(SCRIPT);
     assert_eq!(visitor.title(), "off");
 
     use_and_delete_session_items(&visitor);
@@ -24,5 +24,5 @@ fn the_site_works_without_javascript() {
     visitor.log_in("member");
     visitor.sees("What this site remembers");
     visitor.press("Log out");
-    visitor.reads("Logged out!");
+    visitor.sees_heading("Logged out!");
 }

@@ -1,5 +1,5 @@
-//! A separate site for every test, in a temporary folder with a new database. Requests are sent to
-//! the router without a connection.
+//! A separate site for every test, in a temporary folder with a new database. Requests go directly
+//! to the router, without a network connection.
 
 // Each test file uses only a part of this module. Helpers of tests may panic.
 #![allow(dead_code, clippy::unwrap_used)]
@@ -42,7 +42,7 @@ impl Site {
         Self::in_folder(tempfile::tempdir().unwrap(), flags).await
     }
 
-    /// Creates a site with a copy of a file that Django wrote.
+    /// Creates a site with a copy of a database file that Django wrote.
     pub(crate) async fn of_django() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let sample =
@@ -78,7 +78,7 @@ impl Site {
             "127.0.0.1:0",
             "--database-url",
             &database,
-            // Insecure, but fast.
+            // One iteration is insecure, but fast.
             "--password-iterations",
             "1",
         ];
@@ -170,12 +170,12 @@ impl Answer {
     }
 }
 
-/// Returns the text of a piece of HTML, without tags and entities, and with white space collapsed.
+/// Returns the text of a piece of HTML. Removes tags, decodes entities and collapses white space.
 pub(crate) fn text(html: &str) -> String {
     let mut text = String::new();
     for piece in html.split('<') {
         let (tag, words) = piece.split_once('>').unwrap_or(("", piece));
-        // These are inline elements. All other elements start a new line.
+        // These are inline elements. The tags of all other elements separate words.
         if !matches!(
             tag.trim_start_matches('/').split(' ').next(),
             Some("a" | "mark" | "span" | "strong")

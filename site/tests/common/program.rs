@@ -7,8 +7,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// Returns a command that starts the program with a database in `folder` and a free port. It does
-/// not inherit the environment of the tests.
+/// Returns a command that starts the program with a database in `folder` and a free port. The
+/// program does not inherit the environment of the tests.
 pub(crate) fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_locallibrary"));
     command
@@ -18,7 +18,8 @@ pub(crate) fn program(folder: &Path) -> Command {
     command
 }
 
-/// Reads the first line of output. Returns an empty text if the program exits without one.
+/// Reads the first line of standard output. Returns an empty text if the program exits without
+/// output.
 pub(crate) fn first_line(child: &mut Child) -> String {
     let mut line = String::new();
     let stdout = child.stdout.take().unwrap();
@@ -37,6 +38,7 @@ impl Running {
         Self::logging_to(Stdio::null(), command)
     }
 
+    /// Starts the program with its log going to `stderr`.
     pub(crate) fn logging_to(stderr: impl Into<Stdio>, command: &mut Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
@@ -47,7 +49,7 @@ impl Running {
         let rest = line.strip_prefix("LocalLibrary is open at http://");
         let (address, _) = rest
             .and_then(|rest| rest.split_once('/'))
-            .expect("the startup message");
+            .expect("the first line is the startup message");
         Self {
             address: address.to_owned(),
             child,
@@ -72,6 +74,7 @@ impl Running {
         answer
     }
 
+    /// Sends a signal such as `-TERM`, and returns the exit code of the program.
     pub(crate) fn stop(mut self, signal: &str) -> Option<i32> {
         let killed = Command::new("kill")
             .args([signal, &self.child.id().to_string()])
@@ -84,7 +87,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Fails if `stop` has ended the program.
+        // These calls fail if `stop` has already ended the program.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

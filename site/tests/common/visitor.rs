@@ -30,7 +30,7 @@ impl Site {
             .fetch_one(self.application.db())
             .await
             .unwrap();
-        // A new hash would end the sessions of the user.
+        // Set the password only once: a new hash would end the user's other sessions.
         if !Passwords::new()
             .iterations(1)
             .verify(PASSWORD, &stored)

@@ -1,10 +1,10 @@
 //! The 40 tests of Django's LocalLibrary, for this site: 6 of forms, 8 of models, 26 of views.
 //!
 //! They follow MDN's Django tutorial "LocalLibrary", the public repository
-//! `mdn/django-locallibrary-tutorial` (CC0) at commit `3dbedbe` of August 2026. Each test of the
-//! original has a rewritten one here, in the same order. What the original tests on forms, models
-//! and templates is tested on the pages of this site. Where this site differs on purpose, a
-//! comment gives the reason.
+//! `mdn/django-locallibrary-tutorial` (CC0) at commit `3dbedbe` of August 2026. Each test here
+//! corresponds to one of the original, in the same order. The original also calls forms, models and
+//! templates directly; these tests check the pages of the site instead. Where this site differs on
+//! purpose, a comment gives the reason.
 
 // Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
@@ -20,9 +20,10 @@ use cloakroom_testkit::Page;
 use common::{Site, visitor::Visitor};
 use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 
-/// The renewal of a copy of "Sense and Sensibility", which bela has on loan.
+/// The form that renews a loan of the user bela: a copy of "Sense and Sensibility".
 const RENEW: &str = "/catalog/book/a2f73175-924d-4524-ac9a-e0b94e759058/renew/";
 
+/// The form that adds an author.
 const NEW_AUTHOR: &str = "/catalog/author/create/";
 
 impl Site {
@@ -35,7 +36,8 @@ impl Site {
 }
 
 impl Visitor {
-    /// Submits the form at [`RENEW`] with today's date plus `by`. Returns the page and the date.
+    /// Submits the form at [`RENEW`] with today's date plus `by`. Returns the response and the
+    /// date.
     async fn renew(&self, by: Span) -> (Page, String) {
         today(async |today| {
             let date = (today + by).to_string();
@@ -45,7 +47,7 @@ impl Visitor {
     }
 }
 
-/// Runs `act` with today's date in UTC, and again if the date has changed in the meantime.
+/// Runs `act` with today's date in UTC. If the date has changed in the meantime, runs `act` again.
 async fn today<T>(act: impl AsyncFn(Date) -> T) -> T {
     let day = || Timestamp::now().to_zoned(TimeZone::UTC).date();
     let before = day();
@@ -67,7 +69,7 @@ fn between<'a>(page: &'a Page, start: &str, end: &str) -> &'a str {
 }
 
 /// Returns the title of the page and its heading.
-fn name_of(page: &Page) -> (String, String) {
+fn title_and_heading(page: &Page) -> (String, String) {
     let title = between(page, "<title>", "</title>");
     let heading = between(page, "<h1>", "</h1>");
     (common::text(title), common::text(heading))
@@ -98,7 +100,7 @@ fn label(page: &Page, field: &str) -> String {
     common::text(between(page, &label, "</label>"))
 }
 
-/// Returns the attributes of a field after its name.
+/// Returns the attributes of a field that follow the attribute `name`.
 fn input<'a>(page: &'a Page, field: &str) -> &'a str {
     between(page, &format!(" name=\"{field}\""), ">")
 }

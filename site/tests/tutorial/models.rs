@@ -1,6 +1,6 @@
 //! Authors: labels and limits of the form, names, and URLs.
 
-use super::{NEW_AUTHOR, entries, error, label, link, name_of};
+use super::{NEW_AUTHOR, entries, error, label, link, title_and_heading};
 use crate::common::{
     Site,
     visitor::{main, target},
@@ -36,10 +36,10 @@ async fn an_authors_date_of_death_has_the_label_died() {
 }
 
 /// Asserts that `field` accepts a hundred characters and refuses one more.
-async fn holds_a_hundred_characters(field: &str, other: &str) {
+async fn accepts_a_hundred_characters(field: &str, other: &str) {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
-    // Characters, not bytes.
+    // The limit counts characters: `é` has two bytes.
     let (hundred, more) = ("é".repeat(100), "é".repeat(101));
     let page = librarian
         .send(NEW_AUTHOR, &[(field, &more), (other, "Writer")])
@@ -58,12 +58,12 @@ async fn holds_a_hundred_characters(field: &str, other: &str) {
 
 #[tokio::test]
 async fn an_authors_first_name_has_up_to_a_hundred_characters() {
-    holds_a_hundred_characters("first_name", "last_name").await;
+    accepts_a_hundred_characters("first_name", "last_name").await;
 }
 
 #[tokio::test]
 async fn an_authors_last_name_has_up_to_a_hundred_characters() {
-    holds_a_hundred_characters("last_name", "first_name").await;
+    accepts_a_hundred_characters("last_name", "first_name").await;
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn an_author_is_displayed_with_the_last_name_first() {
     assert!(authors[1].starts_with("Austen, Jane ("), "{authors:?}");
     let book = visitor.get("/catalog/book/1").await;
     assert!(main(&book).contains("Austen, Jane"), "{}", main(&book));
-    let (_, heading) = name_of(&visitor.get("/catalog/author/1").await);
+    let (_, heading) = title_and_heading(&visitor.get("/catalog/author/1").await);
     assert_eq!(heading, "Austen, Jane");
 }
 
@@ -85,5 +85,5 @@ async fn the_url_of_an_author_contains_their_id() {
     let list = visitor.get("/catalog/authors/").await;
     assert_eq!(link(&list, "Austen, Jane"), "/catalog/author/1");
     let author = visitor.get("/catalog/author/1").await;
-    assert_eq!(name_of(&author).1, "Austen, Jane");
+    assert_eq!(title_and_heading(&author).1, "Austen, Jane");
 }

@@ -4,9 +4,10 @@
 //! cargo run -q -p cloakroom-harness --example servers -- cargo nextest run -p cloakroom-postgres
 //! ```
 //!
-//! The command finds the servers in environment variables, which [`cloakroom_harness::servers`]
-//! reads. So all test processes share one set of servers instead of starting their own. A kind
-//! whose variable is already set, even to an empty text, is not started.
+//! The command gets the URLs of the servers in environment variables, which
+//! [`cloakroom_harness::servers`] reads. So all test processes share one set of servers instead of
+//! each starting its own. A kind whose variable is already set, even to an empty text, is not
+//! started.
 
 use std::env;
 use std::os::unix::process::ExitStatusExt;
@@ -52,7 +53,7 @@ fn start_all() -> Vec<(Kind, Server)> {
             .filter_map(|server| {
                 server
                     .join()
-                    .expect("the panic of the thread has printed why a server did not start")
+                    .expect("the panic of the thread has printed why its server did not start")
             })
             .collect()
     })

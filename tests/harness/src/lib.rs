@@ -5,19 +5,21 @@
 //!   processes, and stops them. Its [`KillableServer`](servers::KillableServer) implements
 //!   [`TestServer`](cloakroom_testkit::faults::TestServer) for the stores of this workspace.
 //! * [`django_cache!`] and [`django_table!`] test a store on the cache or the table of a Django
-//!   site, and [`tls!`] a store that can encrypt its connections.
+//!   site.
+//! * [`tls!`] tests a store that can encrypt its connections.
 //!
-//! The crate is not published. Tools that work with every server are in `cloakroom-testkit`.
+//! The crate is not published. Test tools for any store are in `cloakroom-testkit`.
 
 pub mod django;
 
-#[cfg(unix)]
-pub mod tls;
-
-// Uses signals, process groups and owners of files.
+// Starts and stops servers with signals, process groups and file owners, which only Unix has.
 #[cfg(unix)]
 pub mod servers;
 
-// For the macros, because their callers may not depend on the test kit.
+// Tests against `servers`.
+#[cfg(unix)]
+pub mod tls;
+
+// The macros call this function. The crate that uses them may not depend on the test kit.
 #[doc(hidden)]
 pub use cloakroom_testkit::conformance::run as __run;

@@ -1,6 +1,7 @@
-//! What stores with TLS promise, in every database.
+//! What stores that can encrypt their connections promise, on every server with TLS.
 //!
-//! [`tls!`](crate::tls!) writes one test for each promise.
+//! [`tls!`](crate::tls!) generates one test for each promise. The modes are values of `sslmode` in
+//! the URL. `disable` does not encrypt; `require`, `verify-ca` and `verify-full` do.
 
 use cloakroom::store::Store;
 use cloakroom::{Error, ErrorKind, Result};
@@ -8,7 +9,8 @@ use cloakroom_testkit::Log;
 
 use crate::servers::Kind;
 
-/// Every mode that encrypts accepts a server whose authority is trusted.
+/// A server whose certificate a trusted authority has signed is accepted in every mode that
+/// encrypts.
 pub async fn a_trusted_server_is_accepted<S: Store>(
     kind: Kind,
     open: impl AsyncFn(&str) -> Result<S>,
@@ -17,11 +19,12 @@ pub async fn a_trusted_server_is_accepted<S: Store>(
     for mode in ["verify-full", "verify-ca", "require"] {
         accepted(open(&urls.with_mode(mode)).await).await;
     }
-    // An authority alone means `verify-full`.
+    // A URL with `sslrootcert` but without `sslmode` means `verify-full`.
     accepted(open(&urls.trusted.replace("sslmode=verify-full&", "")).await).await;
 }
 
-/// Without encryption the same server is out of reach, so the other tests prove that it was used.
+/// The server refuses unencrypted connections. So if another test reaches the server, its
+/// connection is encrypted.
 pub async fn the_server_accepts_encrypted_connections_only<S: Store>(
     kind: Kind,
     open: impl AsyncFn(&str) -> Result<S>,
@@ -35,7 +38,8 @@ pub async fn the_server_accepts_encrypted_connections_only<S: Store>(
     );
 }
 
-/// A server whose certificate another authority has signed is refused in every mode.
+/// A server whose certificate no trusted authority has signed is refused in every mode that
+/// encrypts.
 pub async fn an_untrusted_server_is_refused<S: Store>(
     kind: Kind,
     open: impl AsyncFn(&str) -> Result<S>,
@@ -55,24 +59,25 @@ pub async fn an_untrusted_server_is_refused<S: Store>(
     }
 }
 
-/// A certificate for another name is refused, unless the mode is `verify-ca`.
+/// A certificate for other names is refused, unless the mode is `verify-ca`.
 pub async fn only_verify_ca_accepts_a_certificate_for_another_name<S: Store>(
     kind: Kind,
     open: impl AsyncFn(&str) -> Result<S>,
 ) {
     let Some(urls) = Urls::of(kind) else { return };
-    let elsewhere = |mode: &str| urls.with_mode(mode).replacen("127.0.0.1", "localhost", 1);
+    let as_localhost = |mode: &str| urls.with_mode(mode).replacen("127.0.0.1", "localhost", 1);
 
     for mode in ["verify-full", "require"] {
         let why = "the server's certificate is for other names";
-        refused(&open, &elsewhere(mode), why).await;
+        refused(&open, &as_localhost(mode), why).await;
     }
-    accepted(open(&elsewhere("verify-ca")).await).await;
-    let untrusted = elsewhere("verify-ca").replace("/ca.pem", "/other.pem");
+    accepted(open(&as_localhost("verify-ca")).await).await;
+    let untrusted = as_localhost("verify-ca").replace("/ca.pem", "/other.pem");
     refused(&open, &untrusted, "no trusted authority").await;
 }
 
-/// An expired certificate is refused in every mode, under any name.
+/// An expired certificate is refused in the modes `verify-full` and `verify-ca`, whether or not it
+/// is for the name in the URL.
 pub async fn an_expired_certificate_is_refused<S: Store>(
     kind: Kind,
     open: impl AsyncFn(&str) -> Result<S>,
@@ -85,12 +90,12 @@ pub async fn an_expired_certificate_is_refused<S: Store>(
         let url = urls.with_mode(mode);
         let why = "the server's certificate has expired";
         refused(&open, &url, why).await;
-        let elsewhere = url.replacen("127.0.0.1", "localhost", 1);
-        refused(&open, &elsewhere, why).await;
+        let as_localhost = url.replacen("127.0.0.1", "localhost", 1);
+        refused(&open, &as_localhost, why).await;
     }
 }
 
-/// A server without TLS is refused if the URL asks for it.
+/// If the URL requires TLS, a server without TLS is refused.
 pub async fn a_server_without_tls_is_refused<S: Store>(
     kind: Kind,
     plain: Kind,
@@ -102,12 +107,12 @@ pub async fn a_server_without_tls_is_refused<S: Store>(
     let (_, parameters) = urls.trusted.split_once('?').expect("it has parameters");
     let place = server.url().split('?').next().unwrap_or_default();
 
-    let error = answer(open(&format!("{place}?{parameters}")).await).await;
+    let result = answer(open(&format!("{place}?{parameters}")).await).await;
 
-    assert!(error.is_err(), "a connection without TLS was used");
+    assert!(result.is_err(), "a connection without TLS was used");
 }
 
-/// Returns how many warnings about a connection without encryption `parse` logs.
+/// Runs `parse`, and returns how many warnings about unencrypted connections it has logged.
 ///
 /// # Examples
 /// ```
@@ -125,6 +130,7 @@ pub fn warnings(parse: impl FnOnce()) -> usize {
 
 /// The URLs of one server with TLS.
 struct Urls {
+    /// Verifies the certificate and trusts the authority that signed it.
     trusted: String,
 }
 
@@ -138,6 +144,7 @@ impl Urls {
         Self { trusted }
     }
 
+    /// Returns the trusted URL with another `sslmode`.
     fn with_mode(&self, mode: &str) -> String {
         let url = &self.trusted;
         assert!(url.contains("sslmode=verify-full&sslrootcert="), "{url}");
@@ -145,7 +152,8 @@ impl Urls {
     }
 }
 
-/// Asks the server, because a store may connect when it is first used.
+/// Returns the result of opening the store and pinging the server. The ping is needed because a
+/// store may connect only when it is first used.
 async fn answer<S: Store>(opened: Result<S>) -> Result<()> {
     let store = opened?;
     store.ping().await
@@ -156,7 +164,8 @@ async fn accepted<S: Store>(opened: Result<S>) {
     answer.expect("the server is trusted");
 }
 
-/// Opens the URL with a password in it, which the error must not show.
+/// Asserts that a store for this URL is refused with the reason `why`. Adds a password to the URL,
+/// which the error must not show.
 async fn refused<S: Store>(open: &impl AsyncFn(&str) -> Result<S>, url: &str, why: &str) {
     let (scheme, place) = url.split_once("://").expect("it is a URL");
     let (place, parameters) = place.split_once('?').expect("it has parameters");
@@ -173,8 +182,11 @@ async fn refused<S: Store>(open: &impl AsyncFn(&str) -> Result<S>, url: &str, wh
     );
 }
 
-/// Writes a test of each promise of [`tls`](mod@crate::tls): the name of the module, the kind with
-/// TLS, the same kind without, and how to open a store from a URL.
+/// Generates a module with one test for each promise of [`tls`](mod@crate::tls).
+///
+/// The arguments are the name of the module, the [`Kind`](crate::servers::Kind) of a server with
+/// TLS, the kind of the same server without TLS, and an async function that opens a store from a
+/// URL.
 #[macro_export]
 macro_rules! tls {
     ($name:ident, $kind:expr, $plain:expr, $open:expr) => {
@@ -200,7 +212,7 @@ macro_rules! tls {
     };
 }
 
-/// One test for each name.
+/// Generates one test for each name.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __tls {

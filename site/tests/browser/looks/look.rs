@@ -5,18 +5,21 @@ use serde_json::json;
 
 use super::{super::tools::Browser, pages::Page};
 
-/// Checks pages and collects problems.
+/// Checks the accessibility and layout of pages, and collects the problems.
 pub(super) struct Look<'a> {
     browser: &'a Browser<'a>,
+    /// The user of the browser.
     who: &'static str,
+    /// The folder of the screenshots.
     pictures: PathBuf,
+    /// The size limit of a page with its resources.
     max_bytes: u32,
     problems: Vec<String>,
 }
 
 impl<'a> Look<'a> {
     pub(super) fn new(browser: &'a Browser<'a>, who: &'static str, axe: &str) -> Self {
-        // Scripts that are added through DevTools run despite the content security policy.
+        // The content security policy of a page does not apply to scripts that DevTools adds.
         let everywhere = json!({ "source": axe });
         browser.devtools("Page.addScriptToEvaluateOnNewDocument", everywhere);
         let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
@@ -31,37 +34,36 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Sets the size limit of a page with its resources.
-    pub(super) fn up_to_bytes(self, max_bytes: u32) -> Self {
+    /// Sets the size limit of a page with its resources. The default is 50,000 bytes.
+    pub(super) fn with_max_bytes(self, max_bytes: u32) -> Self {
         Self { max_bytes, ..self }
     }
 
-    pub(super) fn at_pages(&mut self, pages: &[Page]) {
+    pub(super) fn check_pages(&mut self, pages: &[Page]) {
         for (name, path) in pages {
             self.browser.open(path);
-            self.at(name);
+            self.check_page(name);
         }
     }
 
-    /// Checks the current page.
-    pub(super) fn at(&mut self, name: &str) {
-        self.find(name, &format!("({FETCHED})({})", self.max_bytes));
-        self.set_width(NARROW);
-        self.find(&format!("{name}-{NARROW}"), WIDER);
+    /// Checks the current page. `name` names its screenshots and problems.
+    pub(super) fn check_page(&mut self, name: &str) {
+        self.collect(name, &format!("({REQUESTS})({})", self.max_bytes));
+        self.set_width(NARROW_WIDTH);
+        self.collect(&format!("{name}-{NARROW_WIDTH}"), WIDTH);
         for (scheme, widths) in VIEWS {
             self.set_scheme(scheme);
             for width in widths {
                 self.set_width(width);
                 let name = format!("{name}-{width}-{scheme}");
-                self.find(&name, &format!("({BARRIERS})({WIDER})"));
+                self.collect(&name, &format!("({VIOLATIONS})({WIDTH})"));
                 self.take_picture(&name);
             }
         }
     }
 
-    /// # Panics
-    /// If a problem was found.
-    pub(super) fn finds_nothing(self) {
+    /// Asserts that no page has a problem.
+    pub(super) fn assert_no_problems(self) {
         assert!(self.problems.is_empty(), "{}", self.problems.join("\n"));
     }
 
@@ -80,8 +82,9 @@ impl<'a> Look<'a> {
         );
     }
 
-    /// Evaluates an expression that returns a list of problems, and collects them.
-    fn find(&mut self, name: &str, expression: &str) {
+    /// Evaluates an expression that returns a list of problems, and adds them to the problems
+    /// found.
+    fn collect(&mut self, name: &str, expression: &str) {
         let found = self.browser.evaluate(expression);
         for problem in found.as_array().unwrap() {
             let (who, problem) = (self.who, problem.as_str().unwrap());
@@ -97,21 +100,25 @@ impl<'a> Look<'a> {
     }
 }
 
-const DESKTOP: u32 = 1280;
+const DESKTOP_WIDTH: u32 = 1280;
 
-const PHONE: u32 = 390;
+const PHONE_WIDTH: u32 = 390;
 
-/// The schemes and widths to check, in an order with few changes of the window.
-const VIEWS: [(&str, [u32; 2]); 2] = [("light", [PHONE, DESKTOP]), ("dark", [DESKTOP, PHONE])];
+/// The colour schemes and widths to check. The order avoids changes of the width.
+const VIEWS: [(&str, [u32; 2]); 2] = [
+    ("light", [PHONE_WIDTH, DESKTOP_WIDTH]),
+    ("dark", [DESKTOP_WIDTH, PHONE_WIDTH]),
+];
 
-/// The width that every page must fit into: 1280 px at a zoom of 400 %, by WCAG 2.1.
-const NARROW: u32 = 320;
+/// The width that every page must fit into. WCAG 2.1 requires 1280 px at a zoom of 400 %.
+const NARROW_WIDTH: u32 = 320;
 
-const WIDER: &str = "(page => page.scrollWidth <= page.clientWidth ? [] :
-    [`${page.scrollWidth} px wide, one has to scroll sideways`])(document.documentElement)";
+/// Returns a problem if the page is wider than the window.
+const WIDTH: &str = "(page => page.scrollWidth <= page.clientWidth ? [] :
+    [`${page.scrollWidth} px wide, wider than the window`])(document.documentElement)";
 
-/// Adds the violations of WCAG 2.1, A and AA, to the known problems.
-const BARRIERS: &str = "known =>
+/// Adds the violations of WCAG 2.1, levels A and AA, to the known problems.
+const VIOLATIONS: &str = "known =>
     axe.run(document, {
         runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'],
         resultTypes: ['violations'],
@@ -119,12 +126,13 @@ const BARRIERS: &str = "known =>
         known.concat(found.violations.flatMap(({ id, nodes }) =>
             nodes.map(node => `${id}: ${node.html}: ${node.any.map(check => check.message)}`))))";
 
-/// Returns requests to other hosts, and the size of the page with its resources if it is too large.
-const FETCHED: &str = "max => {
+/// Returns the requests to other hosts. Also returns the size of the page with its resources if it
+/// is too large or unknown.
+const REQUESTS: &str = "max => {
         const fetched = ['navigation', 'resource']
             .flatMap(kind => performance.getEntriesByType(kind));
         const foreign = fetched.filter(({ name }) => !name.startsWith(location.origin + '/'));
         const bytes = fetched.reduce((sum, { decodedBodySize }) => sum + decodedBodySize, 0);
-        return foreign.map(({ name }) => `asks ${name}`)
+        return foreign.map(({ name }) => `requests ${name}`)
             .concat(bytes > 0 && bytes < max ? [] : [`${bytes} bytes`]);
     }";

@@ -1,4 +1,5 @@
-//! Accessibility and layout of every page, on desktop and phone, light and dark.
+//! Accessibility and layout of every page, on desktop and phone, light and dark. The script
+//! axe-core checks the accessibility.
 
 mod look;
 mod pages;
@@ -15,31 +16,31 @@ fn every_page_is_accessible_to_an_anonymous_visitor() {
     };
     let stranger = site.browser();
     let mut look = Look::new(&stranger, "stranger", &axe);
-    look.at_pages(PUBLIC);
+    look.check_pages(PUBLIC);
 
     stranger.open("/accounts/login/");
     stranger.press("Log in");
     stranger.sees("Your username and password");
-    look.at("login-failed");
+    look.check_page("login-failed");
     stranger.open("/accounts/password_reset/");
     stranger.press("Send the link");
     stranger.sees("This field is required.");
-    look.at("reset-wrong");
+    look.check_page("reset-wrong");
     stranger.fill("email", "member@example.org");
     stranger.press("Send the link");
-    stranger.reads("Check your mailbox");
+    stranger.sees_heading("Check your mailbox");
     stranger.open(&site.mailed_link());
-    stranger.reads("Set a new password");
-    look.at("reset-set");
+    stranger.sees_heading("Set a new password");
+    look.check_page("reset-set");
     stranger.press("Dismiss the welcome");
     stranger.sees_not("Welcome!");
     stranger.open("/catalog/preferences/");
     stranger.press("Save preferences");
     stranger.sees("Your preferences were saved.");
-    look.at("preferences-saved");
+    look.check_page("preferences-saved");
     stranger.open("/catalog/remembered/");
-    look.at("remembered-all");
-    look.finds_nothing();
+    look.check_page("remembered-all");
+    look.assert_no_problems();
 }
 
 #[test]
@@ -49,18 +50,18 @@ fn every_page_is_accessible_to_a_member() {
     };
     let member = site.browser_of("member");
     let mut look = Look::new(&member, "member", &axe);
-    look.at_pages(PUBLIC);
-    look.at_pages(MEMBERS);
+    look.check_pages(PUBLIC);
+    look.check_pages(MEMBERS);
 
     let newcomer = site.browser_of("newcomer");
     let mut new_look = Look::new(&newcomer, "newcomer", &axe);
-    new_look.at_pages(&[("loans-none", "/catalog/mybooks/")]);
-    new_look.finds_nothing();
+    new_look.check_pages(&[("loans-none", "/catalog/mybooks/")]);
+    new_look.assert_no_problems();
 
     member.press("Log out");
-    member.reads("Logged out!");
-    look.at("logged-out");
-    look.finds_nothing();
+    member.sees_heading("Logged out!");
+    look.check_page("logged-out");
+    look.assert_no_problems();
 }
 
 #[test]
@@ -70,9 +71,9 @@ fn every_page_is_accessible_to_a_librarian() {
     };
     let librarian = site.browser_of("librarian");
     let mut look = Look::new(&librarian, "librarian", &axe);
-    look.at_pages(PUBLIC);
-    look.at_pages(MEMBERS);
-    look.finds_nothing();
+    look.check_pages(PUBLIC);
+    look.check_pages(MEMBERS);
+    look.assert_no_problems();
 }
 
 #[test]
@@ -82,7 +83,7 @@ fn every_form_for_librarians_is_accessible() {
     };
     let librarian = site.browser_of("librarian");
     let mut look = Look::new(&librarian, "librarian", &axe);
-    look.at_pages(LIBRARIANS);
+    look.check_pages(LIBRARIANS);
 
     for (noun, button) in [
         ("author", "Create author"),
@@ -94,14 +95,14 @@ fn every_form_for_librarians_is_accessible() {
         librarian.open(&format!("/catalog/{noun}/create/"));
         librarian.press(button);
         librarian.sees("Nothing was saved yet");
-        look.at(&format!("{noun}-wrong"));
+        look.check_page(&format!("{noun}-wrong"));
     }
     librarian.open("/catalog/genre/create/");
     librarian.fill("name", "Travel");
     librarian.press("Create genre");
     librarian.sees("The genre Travel was added.");
-    look.at("genre-added");
-    look.finds_nothing();
+    look.check_page("genre-added");
+    look.assert_no_problems();
 }
 
 #[test]
@@ -110,14 +111,14 @@ fn every_page_of_the_staff_area_is_accessible() {
         return;
     };
     let admin = site.browser_of("admin");
-    // Its pages are larger: lists have a hundred rows, and each row of copies has the id three
-    // times.
-    let mut look = Look::new(&admin, "admin", &axe).up_to_bytes(64_000);
-    look.at_pages(STAFF);
+    // The pages of the staff area are larger: a list has a hundred rows, and each row of the list
+    // of copies contains the id of the copy three times.
+    let mut look = Look::new(&admin, "admin", &axe).with_max_bytes(64_000);
+    look.check_pages(STAFF);
 
     admin.open("/admin/auth/user/add/");
     admin.press("Save");
     admin.sees("This field is required.");
-    look.at("user-wrong");
-    look.finds_nothing();
+    look.check_page("user-wrong");
+    look.assert_no_problems();
 }

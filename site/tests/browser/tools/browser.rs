@@ -1,4 +1,4 @@
-//! A browser with the actions of its user.
+//! A browser, with methods for what its user does and sees.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ pub(crate) struct Browser<'site> {
     site: &'site Site,
 }
 
-/// How the browser is set up.
+/// The options of a browser.
 #[derive(Default)]
 pub(crate) struct Setup {
     pub(crate) is_without_javascript: bool,
@@ -33,7 +33,7 @@ impl<'site> Browser<'site> {
             options["prefs"] = json!({ "profile.managed_default_content_settings.javascript": 2 });
         }
         let patience = PATIENCE.as_millis() as u64;
-        // Searches for an element wait until it exists.
+        // With an `implicit` timeout, a search for an element waits until the element exists.
         let timeouts = json!({ "implicit": patience, "pageLoad": patience, "script": patience });
         let capabilities = Capabilities::from_iter([
             ("goog:chromeOptions".to_owned(), options),
@@ -47,10 +47,10 @@ impl<'site> Browser<'site> {
 
     /// Opens a page of the site.
     pub(crate) fn open(&self, path: &str) {
-        self.open_anywhere(&format!("{}{path}", self.site.address()));
+        self.open_url(&format!("{}{path}", self.site.address()));
     }
 
-    pub(crate) fn open_anywhere(&self, url: &str) {
+    pub(crate) fn open_url(&self, url: &str) {
         self.driver.run(async |page| page.goto(url).await);
     }
 
@@ -71,43 +71,45 @@ impl<'site> Browser<'site> {
     }
 
     /// Waits for a complete page with this main heading.
-    pub(crate) fn reads(&self, heading: &str) {
+    pub(crate) fn sees_heading(&self, heading: &str) {
         self.wait_for(&format!("{PAGE}[.//h1[normalize-space() = {heading:?}]]"));
     }
 
+    /// Clicks the link with this text.
     pub(crate) fn follow(&self, link: &str) {
         self.click(&format!("//a[normalize-space() = {link:?}]"));
     }
 
+    /// Clicks the button with this text.
     pub(crate) fn press(&self, button: &str) {
         self.click(&format!("//button[normalize-space() = {button:?}]"));
     }
 
-    /// Types into the field with this name in the main part of the page.
+    /// Replaces the value of the field with this name in the main part of the page.
     pub(crate) fn fill(&self, field: &str, text: &str) {
-        self.at(&named(field), async |field| {
+        self.with_element(&named(field), async |field| {
             field.clear().await?;
             field.send_keys(text).await
         });
     }
 
-    /// Searches with the box in the header.
+    /// Searches with the search box in the header.
     pub(crate) fn search(&self, words: &str) {
         let words = format!("{words}{}", Key::Enter);
-        self.at("//header//input[@name = 'q']", async |field| {
+        self.with_element("//header//input[@name = 'q']", async |field| {
             field.send_keys(&words).await
         });
     }
 
     /// Selects an option of the field with this name.
     pub(crate) fn choose(&self, field: &str, choice: &str) {
-        self.at(&named(field), async |list| {
+        self.with_element(&named(field), async |list| {
             list.select_by_label(choice).await
         });
     }
 
     pub(crate) fn value_of(&self, field: &str) -> String {
-        let value = self.at(&named(field), async |field| field.prop("value").await);
+        let value = self.with_element(&named(field), async |field| field.prop("value").await);
         value.unwrap()
     }
 
@@ -130,14 +132,15 @@ impl<'site> Browser<'site> {
             .run(async |page| page.perform_actions(keyboard).await);
     }
 
-    pub(crate) fn hit(&self, key: Key) {
+    pub(crate) fn press_key(&self, key: Key) {
         self.type_text(&key);
     }
 
     /// Returns the focused element: the name of a field, or the text of a link or button.
     pub(crate) fn focus(&self) -> String {
-        let named = "(e => e.matches('input[name], select, textarea') ? e.name : e.textContent)";
-        let focus = self.evaluate(&format!("{named}(document.activeElement)"));
+        let name_or_text =
+            "(e => e.matches('input[name], select, textarea') ? e.name : e.textContent)";
+        let focus = self.evaluate(&format!("{name_or_text}(document.activeElement)"));
         let words = focus.as_str().unwrap().split_whitespace();
         words.collect::<Vec<_>>().join(" ")
     }
@@ -146,7 +149,7 @@ impl<'site> Browser<'site> {
         self.driver.run(Client::title)
     }
 
-    /// Returns path and query of the current page.
+    /// Returns the path and the query of the current page.
     pub(crate) fn path(&self) -> String {
         let url = self.driver.run(Client::current_url);
         let path = url.as_str().strip_prefix(&**self.site.address());
@@ -168,16 +171,16 @@ impl<'site> Browser<'site> {
     /// Opens another tab and switches to it.
     pub(crate) fn new_tab(&self) -> WindowHandle {
         let tab = self.driver.run(async |page| page.new_window(true).await);
-        self.turn_to(&tab.handle);
+        self.switch_to_tab(&tab.handle);
         tab.handle
     }
 
-    pub(crate) fn turn_to(&self, tab: &WindowHandle) {
+    pub(crate) fn switch_to_tab(&self, tab: &WindowHandle) {
         self.driver
             .run(async |page| page.switch_to_window(tab.clone()).await);
     }
 
-    /// Evaluates an expression in the page. Waits for a promise.
+    /// Evaluates an expression in the page. If the result is a promise, waits for its value.
     pub(crate) fn evaluate(&self, expression: &str) -> Value {
         let script = format!("return {expression}");
         self.driver
@@ -194,15 +197,19 @@ impl<'site> Browser<'site> {
     }
 
     fn wait_for(&self, xpath: &str) {
-        self.at(xpath, async |_| Ok(()));
+        self.with_element(xpath, async |_| Ok(()));
     }
 
     fn click(&self, xpath: &str) {
-        self.at(xpath, async |element| element.click().await);
+        self.with_element(xpath, async |element| element.click().await);
     }
 
     /// Waits for an element and runs `step` with it.
-    fn at<T>(&self, xpath: &str, step: impl AsyncFnOnce(Element) -> Result<T, CmdError>) -> T {
+    fn with_element<T>(
+        &self,
+        xpath: &str,
+        step: impl AsyncFnOnce(Element) -> Result<T, CmdError>,
+    ) -> T {
         self.driver
             .run(async |page| step(page.find(Locator::XPath(xpath)).await?).await)
     }
@@ -213,7 +220,8 @@ fn named(field: &str) -> String {
     format!("//main//*[@name = {field:?}]")
 }
 
-/// A complete page. The footer is its last element.
+/// The XPath of a complete page. The footer is the last element, so a page that is still loading
+/// has none.
 const PAGE: &str = "//body[footer]";
 
 const ARGUMENTS: [&str; 13] = [
@@ -229,7 +237,7 @@ const ARGUMENTS: [&str; 13] = [
     "--disable-sync",
     // Containers have little shared memory.
     "--disable-dev-shm-usage",
-    // Blocks requests to other hosts than the site.
+    // Blocks requests to all hosts other than the site.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--no-proxy-server",
     // Dates are typed as month, day, year.

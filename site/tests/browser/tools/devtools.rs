@@ -14,7 +14,7 @@ pub(super) struct DevTools {
 
 impl WebDriverCompatibleCommand for DevTools {
     fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
-        let session = session.expect("commands follow the start of a session");
+        let session = session.expect("the WebDriver session has started");
         base.join(&format!("session/{session}/goog/cdp/execute"))
     }
 

@@ -1,4 +1,4 @@
-//! A chromedriver with a blocking interface, since a story takes one step after the other.
+//! A chromedriver with a blocking interface, because a test takes one step after another.
 
 use std::{fmt::Display, path::Path};
 
@@ -11,11 +11,11 @@ use tokio::{
 
 use super::{PATIENCE, supervised_program::SupervisedProgram};
 
-/// A chromedriver with one browser. Both end when this is dropped.
+/// A chromedriver with one browser. Both end when this value is dropped.
 pub(super) struct Driver {
     client: Client,
     runtime: Runtime,
-    // The profile of the browser is in the folder of this program.
+    // Runs chromedriver. Its folder contains the profile of the browser.
     _program: SupervisedProgram,
 }
 
@@ -43,8 +43,8 @@ impl Driver {
 }
 
 impl Drop for Driver {
-    /// Ends the session, whether or not the test passed. If that takes too long, the chromedriver
-    /// is killed with all its child processes.
+    /// Closes the browser, whether or not the test passed. If that takes too long, the browser is
+    /// killed with chromedriver, which ends when `_program` is dropped.
     fn drop(&mut self) {
         let end = self.client.clone().close();
         let _ = self
@@ -54,7 +54,8 @@ impl Drop for Driver {
 }
 
 fn wait_for<T, E: Display>(runtime: &Runtime, answer: impl Future<Output = Result<T, E>>) -> T {
-    // A step sends a few commands, and the driver lets each of them fail after `PATIENCE`.
+    // A step sends a few commands. chromedriver lets each of them fail after `PATIENCE`, so this
+    // limit is longer.
     let answer = runtime.block_on(async { timeout(PATIENCE * 4, answer).await });
     let answer = answer.expect("chromedriver answers in time");
     answer.unwrap_or_else(|error| panic!("{error}"))

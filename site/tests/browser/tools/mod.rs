@@ -15,5 +15,5 @@ pub(crate) use browser::{Browser, Setup};
 pub(crate) use need::axe;
 pub(crate) use site::Site;
 
-/// The time limit for things that take a moment on an idle machine.
+/// The time limit for steps that take a moment on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Returns the path of chromedriver, which finds Chromium.
+/// Returns the path of chromedriver, which starts Chromium.
 pub(super) fn chromedriver() -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let found = env::split_paths(&path)
@@ -31,7 +31,7 @@ fn required<T>(found: Option<T>, name: &str) -> Option<T> {
         let missing = format!("not run: needs {name}; scripts/test installs it");
         let is_required = env::var("CLOAKROOM_TEST_REQUIRE_SERVERS").as_deref() == Ok("1");
         assert!(!is_required, "{missing}");
-        // Bypasses the test harness, which discards the output of `eprintln!` if the test passes.
+        // Does not use `eprintln!`, whose output the test runner discards if the test passes.
         let _ = writeln!(io::stderr(), "{missing}");
     }
     found

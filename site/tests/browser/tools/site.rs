@@ -1,4 +1,4 @@
-//! The real program, with a separate database.
+//! The real program, with a separate database for each test.
 
 use std::{
     cell::{Ref, RefCell},
@@ -11,7 +11,7 @@ use super::{Browser, Setup, need, supervised_program::SupervisedProgram};
 /// A running LocalLibrary with the demo catalogue.
 pub(crate) struct Site {
     program: RefCell<SupervisedProgram>,
-    /// `http://127.0.0.1:…`.
+    /// The URL of the site without a slash at the end: `http://127.0.0.1:…`.
     address: RefCell<String>,
     passwords: HashMap<String, String>,
     chromedriver: PathBuf,
@@ -80,7 +80,7 @@ impl Site {
     }
 }
 
-/// The users of the stories, in the order in which the program prints their passwords.
+/// The users whose passwords the tests need, in the order in which the program prints them.
 const DEMO_USERS: [&str; 4] = ["member", "newcomer", "librarian", "admin"];
 
 fn read_address(program: &SupervisedProgram) -> String {

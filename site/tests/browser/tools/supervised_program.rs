@@ -23,7 +23,7 @@ pub(crate) struct SupervisedProgram {
 }
 
 impl SupervisedProgram {
-    /// Starts a program that does not inherit the environment of the tests.
+    /// Starts a program. It does not inherit the environment of the tests.
     pub(crate) fn start(program: &Path, arguments: &[&str]) -> Self {
         let mut supervisor = Command::new("sh");
         supervisor

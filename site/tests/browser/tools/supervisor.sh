@@ -1,12 +1,12 @@
-# Runs a program in a temporary folder until standard input is closed. Then kills it with all its
-# child processes and deletes the folder. Each line of standard input restarts the program after
-# SIGTERM. Arguments: the program and its arguments.
+# Runs a program in a temporary folder until standard input is closed. Then kills the program with
+# all its child processes and deletes the folder. For each line of standard input, stops the program
+# with SIGTERM and starts it again. Arguments: the program and its arguments.
 folder=$(mktemp -d) && cd "$folder" || exit
 export HOME="$folder" TMPDIR="$folder"
 exec 3<&0 </dev/null
 
 start() {
-    # In a new session, so that its child processes can be killed with it.
+    # In a new session, so that the program can be killed with its child processes.
     setsid "$@" 3<&- &
     program=$!
 }

@@ -5,18 +5,19 @@ use crate::{
         Site,
         visitor::{main, target},
     },
-    entries, name_of,
+    entries, title_and_heading,
 };
 
 const MY_BOOKS: &str = "/catalog/mybooks/";
 
-const BOOKS: &str = "\
+const ADD_BOOKS: &str = "\
     INSERT INTO catalog_book (id, title, summary, isbn) \
     VALUES (1, 'Villette', '', '1'), (2, 'Shirley', '', '2')";
 
-/// Thirty copies, alternately of the first book for the member and of the second book for another
-/// reader. Each is due on a different day, not in the order of the ids, and far in the future.
-const COPIES: &str = "\
+/// Adds thirty copies, none of which is on loan yet. Copies with an odd number are of Villette and
+/// have the borrower `member`. The others are of Shirley and have the borrower `reader2`. Each copy
+/// is due on a different day of January 9000, and not in the order of the ids.
+const ADD_COPIES: &str = "\
     WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 30) \
     INSERT INTO catalog_bookinstance (id, imprint, status, due_back, book_id, borrower_id) \
     SELECT printf('%08x000040008000000000000000', n), 'Smith, Elder & Co., 1853', 'd', \
@@ -29,16 +30,16 @@ const LEND_TEN: &str = "\
 
 const LEND_ALL: &str = "UPDATE catalog_bookinstance SET status = 'o'";
 
-/// Creates a library with these copies, none of which is on loan yet.
+/// Creates a library with the two books and their thirty copies.
 async fn thirty_copies() -> Site {
     let site = Site::empty().await;
-    site.sql(BOOKS).await;
-    site.sql(COPIES).await;
+    site.sql(ADD_BOOKS).await;
+    site.sql(ADD_COPIES).await;
     site
 }
 
-/// Returns the entries of the member's loans that are due on these days.
-fn villettes(days: impl IntoIterator<Item = u8>) -> Vec<String> {
+/// Returns the entries of the member's loans that are due on these days of January 9000.
+fn loan_entries(days: impl IntoIterator<Item = u8>) -> Vec<String> {
     let days = days.into_iter();
     days.map(|day| format!("Villette (Jan. {day}, 9000)"))
         .collect()
@@ -56,7 +57,7 @@ async fn the_list_of_loans_shows_its_title_and_the_user() {
     let site = thirty_copies().await;
     let page = site.visitor("member").await.get(MY_BOOKS).await;
     assert_eq!(page.status, 200);
-    let (title, heading) = name_of(&page);
+    let (title, heading) = title_and_heading(&page);
     assert_eq!(title, "Borrowed books – Local Library");
     assert_eq!(heading, "Borrowed books");
     assert!(
@@ -73,11 +74,11 @@ async fn readers_see_their_own_loans_only() {
     assert!(main(&page).contains("There are no books borrowed."));
     site.sql(LEND_TEN).await;
     let page = member.get(MY_BOOKS).await;
-    assert_eq!(entries(&page), villettes([4, 6, 8, 20, 22]));
+    assert_eq!(entries(&page), loan_entries([4, 6, 8, 20, 22]));
 }
 
 #[tokio::test]
-async fn ten_loans_are_on_a_page() {
+async fn a_page_has_ten_loans() {
     let site = thirty_copies().await;
     site.sql(LEND_ALL).await;
     let member = site.visitor("member").await;
@@ -95,5 +96,5 @@ async fn loans_are_listed_by_due_date() {
     let site = thirty_copies().await;
     site.sql(LEND_ALL).await;
     let page = site.visitor("member").await.get(MY_BOOKS).await;
-    assert_eq!(entries(&page), villettes((2..=20).step_by(2)));
+    assert_eq!(entries(&page), loan_entries((2..=20).step_by(2)));
 }

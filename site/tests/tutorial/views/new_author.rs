@@ -6,17 +6,17 @@ use crate::{
         Site,
         visitor::{Visitor, target},
     },
-    input, name_of,
+    input, title_and_heading,
 };
 
-const GRANT: &str = "\
+const GRANT_ADD_AUTHOR: &str = "\
     INSERT INTO auth_user_user_permissions (user_id, permission_id) \
     SELECT auth_user.id, auth_permission.id FROM auth_user, auth_permission \
     WHERE username = 'newcomer' AND codename = 'add_author'";
 
-/// Returns a user who may only add authors.
+/// Returns a logged-in user whose only permission is to add authors.
 async fn archivist(site: &Site) -> Visitor {
-    site.sql(GRANT).await;
+    site.sql(GRANT_ADD_AUTHOR).await;
     site.visitor("newcomer").await
 }
 
@@ -28,7 +28,7 @@ async fn the_form_of_a_new_author_requires_a_login() {
 }
 
 #[tokio::test]
-async fn readers_do_not_add_authors() {
+async fn readers_may_not_add_authors() {
     let site = Site::new().await;
     let page = site.visitor("newcomer").await.get(NEW_AUTHOR).await;
     assert_eq!(page.status, 403);
@@ -45,7 +45,7 @@ async fn the_permission_to_add_authors_is_enough() {
 async fn the_form_of_a_new_author_has_a_title_and_four_fields() {
     let site = Site::new().await;
     let page = archivist(&site).await.get(NEW_AUTHOR).await;
-    let (title, heading) = name_of(&page);
+    let (title, heading) = title_and_heading(&page);
     assert_eq!(title, "Create author – Local Library");
     assert_eq!(heading, "Create author");
     for field in ["first_name", "last_name", "date_of_birth", "date_of_death"] {
@@ -70,5 +70,5 @@ async fn adding_an_author_redirects_to_their_page() {
     let page = archivist.send(NEW_AUTHOR, &fields).await;
     assert_eq!(target(&page), "/catalog/author/41");
     let author = archivist.get("/catalog/author/41").await;
-    assert_eq!(name_of(&author).1, "Inchbald, Elizabeth");
+    assert_eq!(title_and_heading(&author).1, "Inchbald, Elizabeth");
 }

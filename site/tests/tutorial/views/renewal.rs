@@ -8,10 +8,10 @@ use crate::{
         Site,
         visitor::{main, target},
     },
-    error, input, name_of, today,
+    error, input, title_and_heading, today,
 };
 
-const TO_THE_CLERK: &str = "\
+const LEND_TO_CLERK: &str = "\
     UPDATE catalog_bookinstance \
     SET borrower_id = (SELECT id FROM auth_user WHERE username = 'clerk') \
     WHERE id = 'a2f73175924d4524ac9ae0b94e759058'";
@@ -24,16 +24,16 @@ async fn a_renewal_requires_a_login() {
 }
 
 #[tokio::test]
-async fn readers_do_not_renew_loans() {
+async fn readers_may_not_renew_loans() {
     let site = Site::new().await;
-    // Readers may not even renew their own loans. Clerks renew loans.
+    // The user bela has this copy on loan. Only clerks and librarians may renew a loan.
     assert_eq!(site.visitor("bela").await.get(RENEW).await.status, 403);
 }
 
 #[tokio::test]
 async fn a_clerk_may_renew_a_loan_of_their_own() {
     let site = Site::new().await;
-    site.sql(TO_THE_CLERK).await;
+    site.sql(LEND_TO_CLERK).await;
     let page = site.visitor("clerk").await.get(RENEW).await;
     assert_eq!(page.status, 200);
     assert!(main(&page).contains("Borrower: clerk"));
@@ -51,7 +51,7 @@ async fn a_clerk_may_renew_the_loan_of_another_user() {
 async fn the_page_of_a_renewal_shows_the_title_of_the_book() {
     let site = Site::new().await;
     let page = site.visitor("clerk").await.get(RENEW).await;
-    let (title, heading) = name_of(&page);
+    let (title, heading) = title_and_heading(&page);
     assert_eq!(title, "Renew Sense and Sensibility – Local Library");
     assert_eq!(heading, "Renew: Sense and Sensibility");
 }
@@ -94,7 +94,7 @@ async fn a_renewal_leads_to_the_list_of_all_loans() {
     let (page, _) = clerk.renew(2.weeks()).await;
     assert_eq!(target(&page), "/catalog/borrowed/");
     let list = clerk.get("/catalog/borrowed/").await;
-    assert_eq!(name_of(&list).1, "All Borrowed Books");
+    assert_eq!(title_and_heading(&list).1, "All Borrowed Books");
 }
 
 #[tokio::test]

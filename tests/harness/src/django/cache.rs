@@ -1,4 +1,6 @@
-//! The promises of a store on Django's cache, on every server.
+//! What a store on Django's cache promises, on every kind of cache server.
+//!
+//! A *draft* is an entry that a store is asked to write.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -9,7 +11,8 @@ use tokio::task::JoinSet;
 
 use super::{holds, is_free, key, stale, written};
 
-/// A store on Django's cache, and a second client of its server that acts as Django.
+/// A store on Django's cache, and a second client of the same server that reads and writes as
+/// Django does.
 pub trait Site {
     /// The type of the store.
     type Cache: Store + Clone;
@@ -17,7 +20,7 @@ pub trait Site {
     /// Returns the store that is tested.
     fn cache(&self) -> Self::Cache;
 
-    /// Opens another store on the same sessions, as another process does.
+    /// Opens another store on the same sessions, as another process would.
     fn open(&self) -> impl Future<Output = Self::Cache>;
 
     /// Reads the data of an existing session, as Django does.
@@ -26,14 +29,15 @@ pub trait Site {
     /// Writes a session that expires after `secs` seconds, as Django does.
     fn set(&mut self, key: &StoreKey, data: &[u8], secs: i64) -> impl Future<Output = ()>;
 
-    /// Returns the seconds after which the server deletes a session.
+    /// Returns the number of seconds after which the server deletes a session.
     fn left(&mut self, key: &StoreKey) -> impl Future<Output = i64>;
 }
 
-/// The server stores the data of a draft for the draft's lifetime, but no other part of the draft.
+/// The server stores the data of an entry, but not its `Meta`. A loaded entry has the latest
+/// possible expiry, because the server deletes expired entries.
 pub async fn only_the_data_of_an_entry_is_stored(site: &mut impl Site) {
     let (cache, at) = (site.cache(), key(1));
-    // Every byte value, and parts of the servers' protocols.
+    // Every byte value, and byte strings that have a meaning in the servers' protocols.
     let bytes: Vec<u8> = (0..=255).chain(*b"\r\n$3\r\n*1\r\nEND\r\nHD\r\n").collect();
     for data in [&b""[..], &bytes, &vec![0x80; 1 << 19]] {
         let mut new = lasting(data, 60);
@@ -68,8 +72,9 @@ pub async fn create_never_overwrites_and_save_never_creates(site: &mut impl Site
     is_free(&cache, &key(3)).await;
 }
 
-/// A stale write changes neither data nor lifetime, and a touch makes no save stale. This is true
-/// for the store that wrote the session and for a second store.
+/// A write with an outdated or foreign version is stale: it changes neither data nor lifetime. A
+/// touch keeps the version, so a later save with that version is written. Both are true for the
+/// store that wrote the session and for a second store.
 pub async fn a_stale_write_changes_nothing_and_a_touch_makes_no_save_stale(site: &mut impl Site) {
     let (cache, other) = (site.cache(), site.open().await);
     let first = written(cache.create(&key(1), &lasting(b"first", 1_000)).await);
@@ -101,7 +106,8 @@ pub async fn a_stale_write_changes_nothing_and_a_touch_makes_no_save_stale(site:
     holds(&cache, &key(1), "fourth").await;
 }
 
-/// No concurrent touch, save or second delete restores a deleted session.
+/// A session that one request deletes stays deleted, even if other requests touch, save and delete
+/// it concurrently.
 pub async fn a_deleted_session_is_not_restored_by_concurrent_requests(site: &mut impl Site) {
     let cache = site.cache();
     for round in 0..20 {
@@ -126,8 +132,8 @@ pub async fn a_deleted_session_is_not_restored_by_concurrent_requests(site: &mut
     }
 }
 
-/// Concurrent increments through two stores add up. Django's cache has no versions, so the store
-/// has to detect that equal data was written again.
+/// Concurrent increments through two stores add up. Two requests that read the same number write
+/// the same data, and Django's data does not identify a save. The second save must be stale.
 pub async fn a_thousand_increments_through_two_stores_add_up(site: &mut impl Site) {
     let stores = [site.cache(), site.open().await];
     written(stores[0].create(&key(1), &draft("0")).await);
@@ -146,8 +152,8 @@ pub async fn a_thousand_increments_through_two_stores_add_up(site: &mut impl Sit
     holds(&stores[1], &key(1), "1000").await;
 }
 
-/// A rename leaves nothing under the old key. A rename that is stale, or whose new key has a
-/// session, changes nothing.
+/// A rename leaves nothing under the old key. A rename with a stale version changes nothing. Nor
+/// does a rename to a key that already has a session.
 pub async fn a_rename_moves_the_whole_session_or_nothing(site: &mut impl Site) {
     let cache = site.cache();
     for store in [&cache, &site.open().await] {
@@ -169,8 +175,8 @@ pub async fn a_rename_moves_the_whole_session_or_nothing(site: &mut impl Site) {
     stale(cache.rename(&key(1), &seen, &key(2), &draft("")).await);
     stale(cache.rename(&key(1), &seen, &key(1), &draft("")).await);
     stale(cache.rename(&key(1), &other, &key(3), &draft("")).await);
-    // A rename to the same key must not delete the session, even if the draft equals the stored
-    // data.
+    // Key 9 has no session, so the rename must not create one. A store that first writes under the
+    // new key and then compares under the old key would find its own data, which fits the version.
     stale(cache.rename(&key(9), &seen, &key(9), &draft("one")).await);
     holds(&cache, &key(1), "one").await;
     holds(&cache, &key(2), "two").await;
@@ -178,14 +184,15 @@ pub async fn a_rename_moves_the_whole_session_or_nothing(site: &mut impl Site) {
     is_free(&cache, &key(9)).await;
 }
 
-/// A session that is written with a lifetime below a second is gone at once, whichever call writes
+/// A session that is written with less than a second left is gone at once, whichever call writes
 /// it.
 pub async fn a_session_with_less_than_a_second_left_is_gone_at_once(site: &mut impl Site) {
     let cache = site.cache();
     let mut nearly = draft("nearly a second");
     nearly.meta.expires = nearly.meta.touched + Duration::from_millis(999);
     let ended = |secs| lasting(b"expired", secs);
-    for (n, expired) in (1..).zip([ended(0), ended(-1), ended(-5_000_000_000), nearly]) {
+    let before_1970 = ended(-5_000_000_000);
+    for (n, expired) in (1..).zip([ended(0), ended(-1), before_1970, nearly]) {
         let at = key(n);
         written(cache.create(&at, &expired).await);
         is_free(&cache, &at).await;
@@ -205,8 +212,8 @@ pub async fn a_session_with_less_than_a_second_left_is_gone_at_once(site: &mut i
     }
 }
 
-/// Data that Django writes concurrently makes the store's version stale, in the store that wrote
-/// the session and in another one.
+/// After Django has written other data, a write with the earlier version is stale. This is true for
+/// the store that wrote the session and for a second store.
 pub async fn data_that_django_writes_concurrently_is_not_overwritten(site: &mut impl Site) {
     let cache = site.cache();
     for store in [&cache, &site.open().await] {
@@ -222,8 +229,8 @@ pub async fn data_that_django_writes_concurrently_is_not_overwritten(site: &mut 
         assert_eq!(entry.data, "django's");
         lasts(site.left(&key(1)).await, 100);
 
-        // Writing equal bytes again loses nothing, so a save may go through although the server's
-        // version number has changed.
+        // Django writes the same bytes again. Overwriting them loses no edit, so the save is
+        // written, even if the server has given the bytes another version number.
         site.set(&key(1), b"django's", 100).await;
         let new = draft("ours again");
         written(store.save(&key(1), &entry.version, &new).await);
@@ -232,8 +239,8 @@ pub async fn data_that_django_writes_concurrently_is_not_overwritten(site: &mut 
     }
 }
 
-/// Owners, lists and `find` are `Unsupported`, as the guarantees declare, and change nothing.
-/// `sweep` deletes nothing.
+/// Writing a draft with an owner, listing an owner's sessions, and `find` return `Unsupported`, as
+/// `guarantees` declares, and change nothing. `sweep` deletes nothing.
 pub async fn owners_are_refused_and_lists_and_find_are_unsupported(site: &mut impl Site) {
     let cache = site.cache();
     let mut owned = draft("");
@@ -251,7 +258,7 @@ pub async fn owners_are_refused_and_lists_and_find_are_unsupported(site: &mut im
         cache.owned_by(&"ada".into(), None, 1).await.map(drop),
         cache.find(b"0").await.map(drop),
     ] {
-        let error = refused.expect_err("owners are unsupported");
+        let error = refused.expect_err("the call is unsupported");
         assert_eq!(error.kind(), ErrorKind::Unsupported);
     }
     let swept = cache.sweep(from_millis(i64::MAX), 100).await;
@@ -261,7 +268,7 @@ pub async fn owners_are_refused_and_lists_and_find_are_unsupported(site: &mut im
     is_free(&cache, &key(2)).await;
 }
 
-/// Caches that differ in prefix, version or engine do not share sessions.
+/// Asserts that these caches, which differ in prefix, version or engine, share no sessions.
 pub async fn none_sees_another(caches: &[impl Store]) {
     for (n, cache) in caches.iter().enumerate() {
         let here = format!("cache {n}");
@@ -290,12 +297,13 @@ pub async fn may_be_keys(cache: &impl Store, texts: &[&str]) {
     }
 }
 
-/// Asserts that a session with `left` seconds left was written with a lifetime of `secs`.
+/// Asserts that `left`, the remaining seconds of a session, is about `secs`, the lifetime that was
+/// written.
 ///
-/// The server uses the real clock, so the numbers may differ by 30 seconds.
+/// The server uses the real clock, so a difference of up to 30 seconds is allowed.
 ///
 /// # Panics
-/// If they differ by more.
+/// If the difference is larger.
 #[track_caller]
 pub fn lasts(left: i64, secs: i64) {
     assert!((secs - 30..=secs + 30).contains(&left), "{left} of {secs}");
@@ -319,7 +327,7 @@ pub fn lasting(data: &[u8], secs: i64) -> Draft {
     )
 }
 
-/// Increments a session by loading and saving until the save is written.
+/// Adds one to the number in a session. Repeats load and save until the save is written.
 async fn increment(cache: &impl Store, key: &StoreKey) {
     for _ in 0..10_000 {
         let entry = cache.load(key).await.expect("load answers");
@@ -340,5 +348,5 @@ async fn increment(cache: &impl Store, key: &StoreKey) {
 /// Django's default for `SESSION_COOKIE_AGE`, in seconds.
 pub const COOKIE_AGE: i64 = 1_209_600;
 
-/// The time at which the drafts were touched, in milliseconds since 1970.
+/// The time at which every draft was last touched, in milliseconds since 1970.
 pub const TOUCHED: i64 = 1_767_323_045_250;

@@ -1,11 +1,11 @@
 use cloakroom::store::{Outcome, Store, Version};
 use cloakroom::{Result, StoreKey};
 
-/// Writes a module with one test for each promise of a store that is Django's cache.
+/// Generates a module with one test for each promise of a store on Django's cache.
 ///
 /// The first argument is the name of the module. The second is an expression for a
-/// [`cache::Site`](super::cache::Site) without sessions. It is evaluated once for each test and may
-/// `.await`.
+/// [`cache::Site`](super::cache::Site) that has no sessions yet. The expression is evaluated once
+/// for each test and may `.await`.
 ///
 /// # Examples
 /// ```
@@ -14,6 +14,7 @@ use cloakroom::{Result, StoreKey};
 /// use cloakroom_harness::django::cache;
 /// # use cloakroom::store::MemoryStore as Ledger;
 ///
+/// // `Ledger` is the store to test.
 /// struct Site(Arc<Ledger>);
 ///
 /// impl cache::Site for Site {
@@ -52,17 +53,18 @@ macro_rules! django_cache {
     };
 }
 
-/// Writes a module with one test for each promise of a store that is Django's table.
+/// Generates a module with one test for each promise of a store on Django's table.
 ///
 /// The first argument is the name of the module. The second is an expression for a
-/// [`table::Site`](super::table::Site) without rows. It is evaluated once for each test and may
-/// `.await`.
+/// [`table::Site`](super::table::Site) whose table is empty. The expression is evaluated once for
+/// each test and may `.await`.
 ///
 /// # Examples
 /// ```
 /// use cloakroom_harness::django::table;
 /// # use cloakroom::store::MemoryStore as Ledger;
 ///
+/// // `Ledger` is the store to test.
 /// struct Site(Ledger);
 ///
 /// impl table::Site for Site {
@@ -148,19 +150,19 @@ pub fn stale(outcome: Result<Outcome>) {
     );
 }
 
-/// Asserts that there is a session with this data.
+/// Asserts that `key` has a session with this data.
 ///
 /// # Panics
-/// If there is none, or its data differs.
+/// If `key` has no session, or one with other data.
 pub async fn holds(store: &impl Store, key: &StoreKey, data: &str) {
     let entry = store.load(key).await.expect("load answers");
     assert_eq!(entry.expect("there is a session").data, data);
 }
 
-/// Asserts that there is no session.
+/// Asserts that `key` has no session.
 ///
 /// # Panics
-/// If there is one.
+/// If `key` has a session.
 pub async fn is_free(store: &impl Store, key: &StoreKey) {
     let entry = store.load(key).await.expect("load answers");
     assert!(entry.is_none(), "there is {entry:?}");

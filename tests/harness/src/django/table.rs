@@ -1,4 +1,6 @@
-//! The promises of a store on Django's table, in every database.
+//! What a store on Django's session table promises, in every database.
+//!
+//! A *draft* is an entry that a store is asked to write.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,9 +9,10 @@ use cloakroom::{ErrorKind, Result, StoreKey};
 
 use super::{holds, is_free, stale, written};
 
-/// A store on Django's table, and a second connection to its database that acts as Django.
+/// A store on Django's table, and a second connection to the same database, which reads and writes
+/// as Django does.
 pub trait Site {
-    /// Whether the column of keys accepts ASCII only.
+    /// Whether the column `session_key` accepts ASCII only.
     const ASCII_KEYS: bool = false;
 
     /// The type of the store.
@@ -18,7 +21,7 @@ pub trait Site {
     /// Returns the store that is tested.
     fn store(&self) -> &Self::Table;
 
-    /// Returns the name of its table.
+    /// Returns the name of the table.
     fn table(&self) -> &str;
 
     /// Creates the table with the store's `migrate`.
@@ -27,12 +30,13 @@ pub trait Site {
     /// Runs a statement on the second connection.
     fn run(&mut self, statement: &str) -> impl Future<Output = ()>;
 
-    /// Runs a query for one text on the second connection, and returns the text.
+    /// Runs a query on the second connection, and returns the text in its only row.
     fn ask(&mut self, question: &str) -> impl Future<Output = String>;
 }
 
-/// Data that Django saves concurrently makes the store's version stale, even if the data differs
-/// only in case or trailing blanks, which some collations ignore.
+/// After Django has saved other data, a write with the earlier version is stale. This is true even
+/// if the data differs only in case or in trailing blanks, which some collations ignore. Keys that
+/// differ in case are different keys.
 pub async fn a_concurrent_save_of_django_is_not_overwritten(site: &mut impl Site) {
     let seen = written(site.store().create(&at(KEY), &draft(DATA)).await);
     for theirs in [
@@ -57,8 +61,8 @@ pub async fn a_concurrent_save_of_django_is_not_overwritten(site: &mut impl Site
     is_free(site.store(), &at(&KEY.to_uppercase())).await;
 }
 
-/// A save or touch that changes nothing is written. A rename to the same key is stale, because that
-/// key already has a session.
+/// A save or touch that changes nothing is `Written` and keeps the version. A rename to the same
+/// key is `Stale`, because that key already has a session.
 pub async fn a_save_of_equal_data_is_written(site: &mut impl Site) {
     let (store, new) = (site.store(), draft(DATA));
     let seen = written(store.create(&at(KEY), &new).await);
@@ -88,8 +92,8 @@ pub async fn additional_columns_of_the_table_are_left_alone(site: &mut impl Site
     assert_eq!(site.ask(&theirs).await, "three");
 }
 
-/// A key that does not fit the column, which stores 40 characters and no NUL, has no session:
-/// `load` returns `None`, and `create` refuses the key.
+/// The column stores up to 40 characters and no NUL. A key that does not fit has no session: `load`
+/// returns `None`, and `create` and `rename` refuse to write under the key.
 pub async fn a_key_that_does_not_fit_the_column_has_no_session_and_is_refused<S: Site>(
     site: &mut S,
 ) {
@@ -99,18 +103,18 @@ pub async fn a_key_that_does_not_fit_the_column_has_no_session_and_is_refused<S:
     written(store.create(&at(&widest.repeat(40)), &draft("fits")).await);
 
     let (longer, new) = ("k".repeat(41), draft("new"));
-    let foreign = S::ASCII_KEYS.then_some("é".as_bytes());
-    let unfit = [longer.as_bytes(), b"k\0k", b"\xff\xff\xff\xff"];
-    for bytes in unfit.into_iter().chain(foreign) {
-        let nowhere = StoreKey::new(bytes);
-        is_free(store, &nowhere).await;
-        store.delete(&nowhere).await.expect("delete answers");
-        stale(store.save(&nowhere, &version, &new).await);
-        stale(store.touch(&nowhere, &version, &new.meta).await);
-        stale(store.rename(&nowhere, &version, &at(OTHER), &new).await);
+    let non_ascii = S::ASCII_KEYS.then_some("é".as_bytes());
+    let too_long_or_no_text = [longer.as_bytes(), b"k\0k", b"\xff\xff\xff\xff"];
+    for bytes in too_long_or_no_text.into_iter().chain(non_ascii) {
+        let unfit = StoreKey::new(bytes);
+        is_free(store, &unfit).await;
+        store.delete(&unfit).await.expect("delete answers");
+        stale(store.save(&unfit, &version, &new).await);
+        stale(store.touch(&unfit, &version, &new.meta).await);
+        stale(store.rename(&unfit, &version, &at(OTHER), &new).await);
         for refused in [
-            store.create(&nowhere, &new).await,
-            store.rename(&at(KEY), &version, &nowhere, &new).await,
+            store.create(&unfit, &new).await,
+            store.rename(&at(KEY), &version, &unfit, &new).await,
         ] {
             let error = refused.expect_err("the key does not fit the column");
             assert_eq!(error.kind(), ErrorKind::Unsupported);
@@ -159,8 +163,7 @@ pub async fn an_entry_that_the_table_cannot_store_is_refused_and_changes_nothing
     holds(store, &at(KEY), "kept").await;
 }
 
-/// Without its table, the store returns an error that tells how to create it, and does not create
-/// the table.
+/// If the table is missing, the store does not create it. The error explains how to create it.
 pub async fn a_missing_table_is_reported_and_not_created(site: &mut impl Site) {
     let table = site.table().to_owned();
     site.run(&format!("DROP TABLE {table}")).await;
@@ -185,7 +188,7 @@ pub async fn a_missing_table_is_reported_and_not_created(site: &mut impl Site) {
     site.store().ping().await.expect("the table is there");
 }
 
-/// Returns the store key for a key in the table.
+/// Returns the store key of the row whose `session_key` is `key`.
 pub fn at(key: &str) -> StoreKey {
     StoreKey::new(key.as_bytes())
 }

@@ -8,9 +8,9 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Returns the user for a server if root runs the tests, because servers should not run as
-    /// root. It is the user of the server's package, or else the system's unprivileged user.
-    /// Returns `None` if another user runs the tests.
+    /// If root runs the tests, returns the user as which the server runs instead: the user `name`
+    /// that the server's package creates, or else the system's unprivileged user. Returns `None` if
+    /// another user runs the tests.
     pub(super) fn for_server(name: &str) -> io::Result<Option<Self>> {
         if id(&["-u"])? != ROOT {
             return Ok(None);

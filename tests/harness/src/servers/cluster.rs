@@ -40,7 +40,8 @@ fn recipe(program: &Path) -> Recipe {
     }
 }
 
-/// Assigns the slots to the nodes, connects them, and waits until each knows the whole cluster.
+/// Assigns the hash slots to the nodes and connects the nodes. Waits until each node reports a
+/// complete cluster.
 fn join(nodes: &[Private]) -> io::Result<()> {
     for (number, node) in nodes.iter().enumerate() {
         let slots: Vec<String> = (0..SLOTS)
@@ -80,7 +81,7 @@ fn is_joined(info: &str) -> bool {
 fn free_port_with_bus() -> io::Result<u16> {
     for _ in 0..PORT_TRIES {
         let port = free_port()?;
-        if let Some(bus) = port.checked_add(BUS)
+        if let Some(bus) = port.checked_add(BUS_OFFSET)
             && TcpListener::bind((Ipv4Addr::LOCALHOST, bus)).is_ok()
         {
             return Ok(port);
@@ -100,9 +101,11 @@ exec "$PROGRAM" --port "$PORT" --bind 127.0.0.1 --save '' --appendonly no \
 /// The minimum number of nodes of a Redis Cluster.
 const NODES: usize = 3;
 
+/// The number of hash slots of every Redis Cluster.
 const SLOTS: usize = 16_384;
 
-const BUS: u16 = 10_000;
+/// The distance from the port of a node to the port on which the other nodes reach it.
+const BUS_OFFSET: u16 = 10_000;
 
 const PORT_TRIES: usize = 100;
 

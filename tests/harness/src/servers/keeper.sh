@@ -1,6 +1,7 @@
-# Prepares the folder with $PREPARE and runs the server with $RUN, again after each kill by the
-# test. Files in the folder control it: without `killable` this ends when the server ends; without
-# `alive` it waits before it starts the server again.
+# Prepares the folder with $PREPARE and runs the server with $RUN. Runs the server again after a
+# test has killed it. Two files in the folder control this script:
+# * If `killable` does not exist, the script ends when the server ends.
+# * While `alive` does not exist, the script does not start the killed server again.
 trap 'is_over=yes' TERM QUIT
 eval "$PREPARE" || exit
 touch alive
@@ -13,12 +14,13 @@ fi
 while [ -z "$is_over" ]; do
     $dies_with_us sh -c 'echo $$ >pid; eval "$RUN"' &
     server=$!
-    # A signal ends `wait` early.
+    # A signal ends `wait` early, so check that the server has ended.
     while kill -s 0 "$server" 2>/dev/null; do
         wait "$server"
     done
     [ -e killable ] || exit
-    # Processes of the killed server may run for a moment and keep the next one from starting.
+    # Child processes of the killed server may still run for a moment. The next server would refuse
+    # to start beside them.
     sleep 0.05
     while [ -z "$is_over" ] && [ ! -e alive ]; do
         sleep 0.02

@@ -13,7 +13,7 @@ use super::private::{CONNECTIONS, POLL, Private, START_LIMIT};
 use super::replicas::Replicas;
 use super::server::Server;
 
-/// A private server that a test kills and starts again, on the same port and with the same data.
+/// A server that a test can kill and start again, on the same port and with the same data.
 ///
 /// Unlike a [`Server`], it acknowledges a write only when the write is on disk. The exception is
 /// memcached, which writes nothing to disk. The server accepts [`CONNECTIONS`](Self::CONNECTIONS)
@@ -47,7 +47,8 @@ enum Replicated {
 }
 
 impl KillableServer {
-    /// The number of clients that the server accepts at once. A test can open all of them.
+    /// The number of clients that the server accepts at once. It is small, so that a test can use
+    /// up all connections.
     pub const CONNECTIONS: usize = CONNECTIONS;
 
     /// Creates a server of this kind for one test. [`start`](TestServer::start) starts it.
@@ -59,6 +60,7 @@ impl KillableServer {
         }
     }
 
+    /// Returns the process that a test kills.
     fn private(&mut self) -> &mut Private {
         let server = self.server.as_mut();
         let process = server.and_then(|server| server.processes.first_mut());
@@ -70,8 +72,10 @@ impl KillableServer {
         let ready = self.kind.ready();
         let name = self.kind.name();
         let private = self.private();
-        // Empty the file first: it still shows that the killed server was ready.
+        // Empty the file first. It still contains the text that shows that the killed server was
+        // ready.
         let started = fs::write(private.folder.join(ready.0), "")
+            // When `alive` exists, `keeper.sh` starts the server.
             .and_then(|()| fs::write(private.folder.join("alive"), ""))
             .and_then(|()| private.wait_until_ready(ready));
         started.unwrap_or_else(|error| panic!("starting {name} again: {error}"));
@@ -79,13 +83,13 @@ impl KillableServer {
 }
 
 impl TestServer for KillableServer {
-    /// Returns `None` if the server is not installed, or if its variable in the environment is
-    /// empty.
+    /// Returns `None` if the server is not installed, or if the environment variable that
+    /// [`Kind::variable`] names is empty.
     ///
     /// # Panics
-    /// If the server does not start; the message ends with its log. If the kind is a cluster, which
-    /// has several processes. If the server is not installed and `CLOAKROOM_TEST_REQUIRE_SERVERS`
-    /// is 1.
+    /// If the server does not start; the message ends with its log. If the kind is Redis Cluster or
+    /// Redis with Sentinels, which have several processes. If the server is not installed and
+    /// `CLOAKROOM_TEST_REQUIRE_SERVERS` is 1.
     fn start(&mut self) -> Option<String> {
         let kind = self.kind;
         match self.server {
@@ -105,14 +109,15 @@ impl TestServer for KillableServer {
         let pid = private.read("pid");
         let pid = pid.trim();
         let address = (Ipv4Addr::LOCALHOST, private.port);
+        // With `killable` and without `alive`, `keeper.sh` waits after the server has died.
         let killed = fs::write(killable, "")
             .and_then(|()| fs::remove_file(alive))
             .and_then(|()| Command::new("kill").args(["-s", "KILL", pid]).status());
         match killed {
             Ok(status) if status.success() => {
-                wait_until(&format!("{name} is dead"), || is_dead(pid));
+                wait_until(&format!("{name} is still running"), || is_dead(pid));
                 // Its children may share the listening socket for a moment.
-                wait_until(&format!("{name} refuses connections"), || {
+                wait_until(&format!("{name} still accepts connections"), || {
                     TcpStream::connect(address).is_err()
                 });
             }
@@ -129,7 +134,7 @@ impl TestServer for KillableServer {
         self.kind != Kind::Memcached
     }
 
-    /// Also returns `None` for a kind that this crate starts without replicas only.
+    /// Also returns `None` for a kind that this crate cannot start with a replica.
     fn start_with_replica(&mut self) -> Option<(String, String)> {
         match self.kind {
             Kind::Redis | Kind::Valkey => {
@@ -176,12 +181,12 @@ fn is_dead(pid: &str) -> bool {
     asked.is_ok_and(|answer| !answer.status.success())
 }
 
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+fn wait_until(failure: &str, is_done: impl Fn() -> bool) {
     let deadline = Instant::now() + START_LIMIT;
-    while !is_so() {
+    while !is_done() {
         assert!(
             Instant::now() < deadline,
-            "{what}: has not happened within {START_LIMIT:?}"
+            "waited {START_LIMIT:?} in vain: {failure}"
         );
         thread::sleep(POLL);
     }

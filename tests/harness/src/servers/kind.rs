@@ -100,8 +100,8 @@ impl Kind {
         }
     }
 
-    /// Starts a private server for one test. Returns `None` if it is not installed. Ignores the
-    /// environment.
+    /// Starts a server of this kind for one test. Returns `None` if the server is not installed.
+    /// Ignores the environment variable of the kind.
     ///
     /// # Panics
     /// If the server does not start; the message ends with its log.
@@ -130,10 +130,10 @@ impl Kind {
         }
     }
 
-    /// Starts a private server with TLS and a certificate that has expired.
+    /// Starts a server with TLS and a certificate that has expired, for one test.
     ///
     /// # Panics
-    /// As [`start`](Self::start), and for a kind without TLS.
+    /// If the server does not start; the message ends with its log. If the kind has no TLS.
     ///
     /// # Examples
     /// ```no_run
@@ -157,12 +157,12 @@ impl Kind {
             (Self::RedisTls, true) => redis::killable("redis-server", "redis")?,
             _ => panic!("{} has no TLS", self.name()),
         };
-        let (settings, also) = match self {
+        let (settings, prepare_tls) = match self {
             Self::PostgresTls => tls::POSTGRES,
             Self::MariadbTls => tls::MARIADB,
             _ => tls::REDIS,
         };
-        let mut recipe = with_certificate(usual, settings, also, certificate);
+        let mut recipe = with_certificate(usual, settings, prepare_tls, certificate);
         if self == Self::RedisTls {
             recipe.run = redis::RUN_TLS;
         }
@@ -173,7 +173,7 @@ impl Kind {
         match self {
             Self::RedisCluster | Self::RedisSentinel => {
                 panic!(
-                    "{} has several processes; kill one of its nodes",
+                    "{} has several processes and cannot be killed as a whole",
                     self.name()
                 )
             }
@@ -195,7 +195,7 @@ impl Kind {
         Some(Server::private(url, vec![private]))
     }
 
-    /// Returns the URL of a private server with one process.
+    /// Returns the URL of a server that this crate has started as one process.
     fn url(self, private: &Private) -> String {
         let port = private.port;
         let encrypted = |url: String| format!("{url}?{}", tls::parameters(&private.folder));
@@ -212,8 +212,9 @@ impl Kind {
         }
     }
 
-    /// Returns a file of a private server, and a text that the file contains once the server
-    /// listens. For PgBouncer, returns those of the PostgreSQL behind it, which a test can kill.
+    /// Returns the name of a file in the server's folder, and a text that the file contains once
+    /// the server listens. For PgBouncer, returns those of the PostgreSQL behind it, which a test
+    /// can kill.
     pub(super) fn ready(self) -> (&'static str, &'static str) {
         match self {
             Self::Postgres | Self::PostgresTls | Self::Pgbouncer => postgres::READY,
@@ -244,7 +245,7 @@ impl Kind {
         }
     }
 
-    /// Calls `start`, unless the environment excludes this kind by an empty variable.
+    /// Calls `start`, unless the environment variable of this kind is empty.
     pub(super) fn start_unless_excluded<S>(self, start: impl FnOnce() -> Option<S>) -> Option<S> {
         if env::var(self.variable()).is_ok_and(|url| url.is_empty()) {
             warn(&format!("not run: {} is empty", self.variable()));
@@ -288,7 +289,7 @@ impl Kind {
 /// Writes a line to standard error. Unlike the output of `eprintln!`, it is shown even if the test
 /// passes.
 fn warn(line: &str) {
-    // A closed standard error is no reason to fail.
+    // The test goes on even if standard error is closed.
     let _ = writeln!(io::stderr(), "{line}");
 }
 

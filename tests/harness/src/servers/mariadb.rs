@@ -39,7 +39,7 @@ mariadb-install-db --no-defaults --datadir="$PWD/data" \
 echo 'CREATE DATABASE IF NOT EXISTS cloakroom;' >init.sql
 "#;
 
-/// The character set is that of Debian's configuration.
+/// The character set and collation are those of Debian's configuration.
 const RUN: &str = r#"
 exec "$PROGRAM" --no-defaults --datadir="$PWD/data" --port="$PORT" \
     --bind-address=127.0.0.1 \

@@ -27,7 +27,8 @@ impl MariadbReplicas {
             primary: with_id(1)?,
             replica: with_id(2)?,
         };
-        // What the servers wrote while they started is the same in both and is not replicated.
+        // Both servers create the same user. `RESET MASTER` then empties the log that is
+        // replicated, because each server already has these changes.
         for server in [&servers.primary, &servers.replica] {
             servers.sql(server, CREATE_USER);
         }
@@ -36,7 +37,7 @@ impl MariadbReplicas {
         Some(servers)
     }
 
-    /// Returns the URL of the primary, with a user who may not write to a replica.
+    /// Returns the URL of the primary. Its user may not write to a replica.
     pub(super) fn primary(&self) -> String {
         url(&self.primary)
     }
@@ -46,8 +47,8 @@ impl MariadbReplicas {
         url(&self.replica)
     }
 
-    /// Makes the replica the primary, and the primary a replica of it. Nothing that was
-    /// acknowledged is lost, and the connections of clients stay open.
+    /// Swaps the roles of the primary and the replica. No acknowledged write is lost, and the
+    /// connections of clients stay open.
     pub(super) fn swap_roles(&mut self) {
         self.sql(&self.primary, "SET GLOBAL read_only = 1");
         let position = self.sql(&self.primary, "SELECT @@GLOBAL.gtid_binlog_pos");
@@ -67,7 +68,8 @@ impl MariadbReplicas {
         std::mem::swap(&mut self.primary, &mut self.replica);
     }
 
-    /// Makes `to` a replica of `from` that has everything up to this position.
+    /// Makes `to` a replica of `from`. `position` is the position in the log of `from` up to which
+    /// `to` already has all changes.
     fn replicate(&self, position: &str, from: &Private, to: &Private) {
         let port = from.port;
         let change = format!(

@@ -1,21 +1,22 @@
 //! Real servers for tests of stores, started as child processes that end with the test process.
 //!
 //! [`postgres`], [`mariadb`], [`redis`], [`redis_cluster`], [`redis_sentinel`], [`valkey`],
-//! [`memcached`] and [`pgbouncer`] return a server that all tests of the process share. It is:
+//! [`memcached`] and [`pgbouncer`] return a server that all tests of the process share:
 //!
-//! 1. the existing server whose URL is in the environment variable [`Kind::variable`], or none if
-//!    the variable is empty;
-//! 2. otherwise, if the program is installed, a private server on a free port of 127.0.0.1 with its
-//!    files in a temporary folder;
-//! 3. otherwise none. A line on standard error names what did not run. With
-//!    `CLOAKROOM_TEST_REQUIRE_SERVERS=1`, the test panics instead.
+//! 1. If the environment variable that [`Kind::variable`] names contains a URL, the existing server
+//!    at that URL. If the variable is empty, `None`.
+//! 2. If the variable is not set and the program is installed, a private server, which this crate
+//!    starts on a free port of 127.0.0.1 with its files in a temporary folder.
+//! 3. If the program is not installed, `None`. A line on standard error names the missing server.
+//!    With `CLOAKROOM_TEST_REQUIRE_SERVERS=1`, the test panics instead.
 //!
 //! [`postgres_tls`], [`mariadb_tls`] and [`redis_tls`] return servers that accept only encrypted
-//! connections. Their URLs name the authority to trust.
+//! connections. Their URLs name the certificate authority to trust.
 //!
-//! [`KillableServer`] is a server for one test, which kills it and starts it again.
+//! [`KillableServer`] is a server that one test can kill and start again.
 //!
-//! [`Replicas`] is a primary with a replica, and with Sentinels if the test wants them.
+//! [`Replicas`] is a primary with a replica. A test can add Redis Sentinels, which watch the
+//! primary and promote the replica if the primary fails.
 //!
 //! Tests share servers, so name tables and prefixes with
 //! [`unique_name`](cloakroom_testkit::unique_name).
@@ -42,16 +43,17 @@
 //! # How they stop
 //! Each server runs under a watchdog, a short shell script that reads a pipe from this process.
 //! When this process ends, even by a panic, an abort or `kill -9`, the pipe closes. The watchdog
-//! then stops the server and deletes its folder. If the watchdog itself is killed, the folder
-//! stays. On Linux the kernel then kills the server. On systems without `setpriv` the server keeps
-//! running.
+//! then stops the server and deletes its folder.
+//!
+//! If the watchdog itself is killed, the folder is not deleted. On Linux with `setpriv`, the kernel
+//! kills the server in that case. On other systems the server keeps running.
 //!
 //! # Limits of a private server
-//! * It does not wait for the disk, unless it is a [`KillableServer`]. That makes the tests faster.
-//!   Data survives a killed process but not a power cut.
+//! * It acknowledges a write before the write is on disk, which makes the tests faster. Data
+//!   survives a killed process but not a power cut. A [`KillableServer`] waits for the disk.
 //! * It needs no password, so every user of this machine can connect to it while the tests run.
-//! * If root runs the tests, the server runs as the user that its package has created, or else as
-//!   the system's unprivileged user.
+//! * If root runs the tests, the server runs as the user that its package has created. If there is
+//!   no such user, it runs as the system's unprivileged user.
 
 mod account;
 mod cluster;

@@ -15,7 +15,8 @@ pub(super) fn start_killable() -> Option<Server> {
     serve(postgres::killable()?, CONNECTIONS)
 }
 
-/// Returns a server whose first process is PostgreSQL.
+/// Starts both processes. PostgreSQL is the first one of the server, because
+/// [`KillableServer`](super::killable::KillableServer) kills the first process.
 fn serve(postgres: Recipe, max_clients: usize) -> Option<Server> {
     let program = find("pgbouncer", SBIN)?;
     let postgres: Private = postgres.start();
@@ -38,7 +39,8 @@ fn serve(postgres: Recipe, max_clients: usize) -> Option<Server> {
 /// Every database is served under its own name, in transaction mode. The database `cloakroom` is
 /// also served as `session` in session mode and as `statement` in statement mode.
 ///
-/// By default, PgBouncer waits 15 s before it connects again to a server that was down.
+/// With `server_login_retry = 1`, PgBouncer waits one second after a failed connection to
+/// PostgreSQL before it tries again. The default is 15 seconds.
 const PREPARE: &str = r#"
 set -- $SETTINGS
 echo '"cloakroom" ""' >users.txt
@@ -60,4 +62,5 @@ server_login_retry = 1
 END
 "#;
 
+/// More than PgBouncer's default of 100, because all tests share one PgBouncer.
 const MAX_CLIENTS: usize = 400;

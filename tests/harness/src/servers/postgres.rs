@@ -9,13 +9,13 @@ pub(super) fn recipe() -> Option<Recipe> {
     Some(Recipe {
         prepare: PREPARE,
         run: RUN,
-        // Without `fsync`, because a write that has reached the kernel survives a killed server.
+        // No `fsync`: a write that has reached the kernel survives a killed server.
         settings: "-c max_connections=200 -c fsync=off".to_owned(),
         is_killable: false,
         program: program()?,
         account: "postgres",
-        // TERM ends the preparations, QUIT is PostgreSQL's immediate shutdown. KILL would leave a
-        // segment of shared memory behind.
+        // TERM ends the commands of `PREPARE`. QUIT is PostgreSQL's immediate shutdown. KILL would
+        // leave a segment of shared memory behind.
         stopped_by: "TERM QUIT",
         ready: READY,
         free_port,
@@ -25,7 +25,7 @@ pub(super) fn recipe() -> Option<Recipe> {
 /// Returns how to run a PostgreSQL that acknowledges a write only when it is on disk.
 pub(super) fn killable() -> Option<Recipe> {
     let mut settings = format!("-c max_connections={} -c fsync=on", CONNECTIONS);
-    // After a crash, PostgreSQL syncs about a thousand files one by one by default. `syncfs` is
+    // By default, PostgreSQL syncs about a thousand files one by one after a crash. One `syncfs` is
     // faster.
     if cfg!(target_os = "linux") {
         settings += " -c recovery_init_sync_method=syncfs";

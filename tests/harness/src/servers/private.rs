@@ -20,7 +20,7 @@ pub(super) struct Recipe {
     pub(super) prepare: &'static str,
     /// Shell commands that become the server with `exec`. They can use `$SETTINGS` as well.
     pub(super) run: &'static str,
-    /// Options of the server, which differ between a usual and a killable one.
+    /// The server's options that differ between a usual and a killable server.
     pub(super) settings: String,
     /// Whether the server can be started again after a kill; see
     /// [`KillableServer`](super::killable::KillableServer).
@@ -28,7 +28,7 @@ pub(super) struct Recipe {
     pub(super) program: PathBuf,
     /// The user of the server if root runs the tests.
     pub(super) account: &'static str,
-    /// The signals that end all processes of the server at once.
+    /// The signals that end all processes of the server immediately.
     pub(super) stopped_by: &'static str,
     /// A file in the folder, and a text that it contains once the server listens. The port alone is
     /// no proof, because another process may have taken it first.
@@ -64,7 +64,7 @@ impl Recipe {
         panic!(
             "starting {}, {START_TRIES} tries: {}",
             self.program.display(),
-            trouble.expect("a try that started the server has returned")
+            trouble.expect("every try has failed")
         )
     }
 
@@ -89,7 +89,7 @@ impl Recipe {
             .args(["-c", WATCHDOG, "watchdog"])
             .arg(folder)
             .args([&owner, self.stopped_by]);
-        // In a new session, so that the watchdog can signal everything that the script has started.
+        // In a new session, so that the watchdog can signal all processes of the server.
         if let Some(setsid) = find("setsid", &[]) {
             command.arg(setsid);
         }
@@ -117,11 +117,12 @@ impl Recipe {
     }
 }
 
-/// A running server with its watchdog. It stops when this value is dropped or the process ends.
+/// A running server with its watchdog, the script that stops the server when this value is dropped
+/// or the process ends.
 pub(super) struct Private {
     pub(super) port: u16,
     pub(super) folder: PathBuf,
-    /// Owns our end of the watchdog's standard input.
+    /// Owns the pipe to the watchdog's standard input.
     watchdog: Child,
 }
 
@@ -160,7 +161,7 @@ impl Private {
 impl Drop for Private {
     /// Stops the server, and waits until it has stopped and its folder is deleted.
     fn drop(&mut self) {
-        // `wait` closes our end of the pipe first.
+        // `wait` first closes the pipe, and the watchdog then stops the server.
         let _ = self.watchdog.wait();
     }
 }
@@ -183,10 +184,10 @@ const ONCE: &str = r#"eval "$PREPARE" && eval "$RUN""#;
 
 const KEEPER: &str = include_str!("keeper.sh");
 
-/// The number of tries to start a server. Another process may take the free port first.
+/// The number of tries to start a server. A try fails if another process takes the free port first.
 const START_TRIES: usize = 3;
 
-/// The number of clients that a killable server accepts.
+/// The number of clients that a killable server accepts. A test can use up all connections.
 pub(super) const CONNECTIONS: usize = 40;
 
 /// The time within which a server must listen. On an idle machine it takes a second or two.
@@ -247,7 +248,7 @@ mod tests {
 
         let private = recipe.start();
 
-        let taken = TAKEN.get().expect("the first try has taken it");
+        let taken = TAKEN.get().expect("the first try used this port");
         assert_ne!(private.port, taken.local_addr().unwrap().port());
     }
 }

@@ -33,7 +33,8 @@ pub(super) fn url(port: u16) -> String {
     format!("redis://127.0.0.1:{port}")
 }
 
-/// Sends a command to the server at this port and returns its answer, a line or a text.
+/// Sends a command to the server at this port. Returns the answer: a status line with its `+`, or
+/// the content of a bulk string.
 pub(super) fn ask(port: u16, command: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(START_LIMIT))?;
@@ -57,7 +58,7 @@ const RUN: &str = r#"
 exec "$PROGRAM" --port "$PORT" --bind 127.0.0.1 --save '' $SETTINGS
 "#;
 
-/// The same with TLS on the port.
+/// The same as [`RUN`], but the port accepts TLS only.
 pub(super) const RUN_TLS: &str = r#"
 exec "$PROGRAM" --port 0 --tls-port "$PORT" --bind 127.0.0.1 --save '' $SETTINGS
 "#;

@@ -8,7 +8,10 @@ use super::program::{SBIN, find};
 use super::redis::{ask, recipe, url};
 use super::server::Server;
 
-/// A Redis or Valkey with a replica, and optionally with Sentinels, for one test.
+/// A Redis or Valkey with a replica, for one test.
+///
+/// [`start_sentinels`](Self::start_sentinels) adds Sentinels, which watch the primary and promote
+/// the replica if the primary fails.
 ///
 /// All processes stop when this value is dropped or the process ends.
 ///
@@ -36,8 +39,8 @@ impl Replicas {
 
     /// Starts a primary and a replica, and waits until the replica has the data of the primary.
     ///
-    /// Returns `None` if the server is not installed, or if its variable in the environment is
-    /// empty.
+    /// Returns `None` if the server is not installed, or if the environment variable that
+    /// [`Kind::variable`] names is empty.
     ///
     /// # Panics
     /// If the servers do not start, or if the kind is neither Redis nor Valkey.
@@ -49,14 +52,14 @@ impl Replicas {
         let (program, account) = match kind {
             Kind::Redis => ("redis-server", "redis"),
             Kind::Valkey => ("valkey-server", "valkey"),
-            _ => panic!("{} is started without a replica", kind.name()),
+            _ => panic!("{} cannot be started with a replica here", kind.name()),
         };
-        let with = |settings: String| {
+        let start_with = |settings: String| {
             let usual = recipe(program, account)?;
             Some(Recipe { settings, ..usual }.start())
         };
-        let primary = with(USUAL.to_owned())?;
-        let replica = with(format!("{USUAL} --replicaof 127.0.0.1 {}", primary.port))?;
+        let primary = start_with(SETTINGS.to_owned())?;
+        let replica = start_with(format!("{SETTINGS} --replicaof 127.0.0.1 {}", primary.port))?;
         let servers = Self {
             kind,
             primary: Some(primary),
@@ -77,8 +80,8 @@ impl Replicas {
         url(self.replica.port)
     }
 
-    /// Makes the replica the primary, and the primary a replica of it. Nothing that was
-    /// acknowledged is lost, and the connections of clients stay open.
+    /// Swaps the roles of the primary and the replica. No acknowledged write is lost, and the
+    /// connections of clients stay open.
     ///
     /// # Panics
     /// If the servers do not change their roles in time.
@@ -92,10 +95,10 @@ impl Replicas {
         std::mem::swap(primary, &mut self.replica);
     }
 
-    /// Starts three Sentinels that watch the primary. Returns the URL with their addresses, once
-    /// they know the replica and each other.
+    /// Starts three Sentinels that watch the primary, and waits until they have found the replica
+    /// and each other. Returns the URL with their addresses.
     ///
-    /// Returns `None` if `redis-sentinel` is not installed.
+    /// Returns `None` if `redis-sentinel` is not installed, or `valkey-sentinel` for Valkey.
     pub fn start_sentinels(&mut self) -> Option<String> {
         let program = match self.kind {
             Kind::Valkey => "valkey-sentinel",
@@ -142,8 +145,8 @@ impl Replicas {
         std::mem::swap(primary, &mut self.replica);
     }
 
-    /// Asks a Sentinel to make the replica the primary, but does not wait. The Sentinels make the
-    /// old primary a replica some seconds after the new one accepts writes.
+    /// Asks a Sentinel to make the replica the primary, but does not wait. Some seconds after the
+    /// new primary accepts writes, the Sentinels make the old primary a replica.
     ///
     /// # Panics
     /// If no Sentinels were started.
@@ -152,8 +155,8 @@ impl Replicas {
         self.ask(sentinel.port, &format!("SENTINEL FAILOVER {}", Self::NAME));
     }
 
-    /// Kills the primary for good. With Sentinels, waits until they have made the replica the
-    /// primary.
+    /// Kills the primary for good, after the replica has received everything. If there are
+    /// Sentinels, waits until they have made the replica the primary.
     ///
     /// # Panics
     /// If the replica does not become the primary in time.
@@ -199,12 +202,12 @@ impl Replicas {
         self.wait(port, command, text, |answer| answer.contains(text));
     }
 
-    fn wait(&self, port: u16, command: &str, what: &str, is_so: impl Fn(&str) -> bool) {
+    fn wait(&self, port: u16, command: &str, what: &str, is_done: impl Fn(&str) -> bool) {
         let deadline = Instant::now() + START_LIMIT;
         loop {
-            // A server closes its connections when its role changes; it is asked again.
+            // A server whose role changes may close the connection. The next round asks again.
             let answer = ask(port, command).unwrap_or_else(|error| error.to_string());
-            if is_so(&answer) {
+            if is_done(&answer) {
                 return;
             }
             assert!(
@@ -242,11 +245,13 @@ impl fmt::Debug for Replicas {
     }
 }
 
-/// The replica reports what it has received once a second, and immediately when asked.
-const USUAL: &str = "--appendonly no --repl-diskless-sync-delay 0 --repl-ping-replica-period 1";
+/// The first copy to the replica starts at once; by default the primary waits some seconds.
+/// The primary pings the replica every second; the default is every 10 seconds.
+const SETTINGS: &str = "--appendonly no --repl-diskless-sync-delay 0 --repl-ping-replica-period 1";
 
-/// A Sentinel writes what it learns into its configuration file. `$SETTINGS` is the port of the
-/// primary.
+/// Writes a configuration file for each Sentinel, because a Sentinel stores what it learns there.
+/// `$SETTINGS` is the port of the primary. `2` is the number of Sentinels that must find that the
+/// primary has failed.
 const RUN_SENTINEL: &str = r#"
 cat >sentinel.conf <<CONF
 port $PORT
@@ -258,5 +263,5 @@ CONF
 exec "$PROGRAM" sentinel.conf
 "#;
 
-/// The minimum that allows a failover even if one of the Sentinels has failed as well.
+/// The minimum with which a failover is possible even if one Sentinel has failed as well.
 const SENTINELS: usize = 3;

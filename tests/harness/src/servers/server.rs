@@ -2,10 +2,11 @@ use std::fmt;
 
 use super::private::Private;
 
-/// A running server. A private one stops when this value is dropped or the process ends.
+/// A running server. If this crate has started the server, it stops when this value is dropped or
+/// the process ends.
 pub struct Server {
     url: String,
-    /// The processes of a private server; empty for an existing one.
+    /// The processes that this crate has started; empty for an existing server.
     pub(super) processes: Vec<Private>,
 }
 

@@ -3,11 +3,13 @@ use super::server::Server;
 
 /// Returns the PostgreSQL server of this process, `postgres://…`. It stops when the process ends.
 ///
-/// A private one has the superuser `cloakroom` and a database of that name.
+/// A private one, which this crate starts, has the superuser `cloakroom` and a database
+/// `cloakroom`.
 ///
 /// # Panics
 /// If the server does not start; the message ends with its log. If it is not installed and
-/// `CLOAKROOM_TEST_REQUIRE_SERVERS` is 1. The same applies to the other functions of this file.
+/// `CLOAKROOM_TEST_REQUIRE_SERVERS` is 1. The same applies to the other functions that return a
+/// shared server.
 ///
 /// # Examples
 /// ```no_run
@@ -47,7 +49,8 @@ pub fn redis_sentinel() -> Option<&'static Server> {
     Kind::RedisSentinel.shared()
 }
 
-/// Returns the Valkey server of this process, one node, `redis://…`. It stops when the process ends.
+/// Returns the Valkey server of this process, one node, `redis://…`. It stops when the process
+/// ends.
 pub fn valkey() -> Option<&'static Server> {
     Kind::Valkey.shared()
 }
@@ -62,9 +65,10 @@ pub fn memcached() -> Option<&'static Server> {
 /// Returns the PgBouncer of this process, `postgres://…`, in transaction mode. It stops when the
 /// process ends.
 ///
-/// A private one has its own PostgreSQL behind it, with the superuser `cloakroom`. It has up to
-/// three connections to the database of that name, and one to each other database. It serves the
-/// database `cloakroom` also as `session` in session mode and as `statement` in statement mode.
+/// A private one has a separate PostgreSQL behind it, with the superuser `cloakroom`. PgBouncer
+/// opens up to three connections to the database `cloakroom`, and one to each other database. Under
+/// the name `session` it serves the database `cloakroom` in session mode, and under the name
+/// `statement` in statement mode.
 pub fn pgbouncer() -> Option<&'static Server> {
     Kind::Pgbouncer.shared()
 }
@@ -72,8 +76,9 @@ pub fn pgbouncer() -> Option<&'static Server> {
 /// Returns the PostgreSQL server of this process that accepts encrypted connections only. Its URL
 /// has the parameters `sslmode=verify-full&sslrootcert=…`. It stops when the process ends.
 ///
-/// Its certificate is for 127.0.0.1 and db.example. The authority is in `ca.pem`; `other.pem` in
-/// the same folder is one that did not sign it. The same applies to the next two functions.
+/// The certificate of a private one is for 127.0.0.1 and db.example. `sslrootcert` is the file
+/// `ca.pem`, the certificate authority that signed it. `other.pem` in the same folder is another
+/// authority. The same applies to the servers of [`mariadb_tls`] and [`redis_tls`].
 pub fn postgres_tls() -> Option<&'static Server> {
     Kind::PostgresTls.shared()
 }

@@ -9,23 +9,24 @@ pub(super) enum Certificate {
     Expired,
 }
 
-/// Returns the recipe of the same server with a certificate, accepting encrypted connections only.
+/// Returns the recipe of the same server with a certificate. The server accepts encrypted
+/// connections only.
 ///
-/// `settings` are its options for that, with `CERTIFICATE` in place of the certificate's file.
-/// `also` are shell commands that prepare the server further.
+/// `settings` are the options for TLS, in which `CERTIFICATE` is replaced by the name of the
+/// certificate's file. `prepare_tls` are shell commands that run after those of `usual`.
 pub(super) fn with_certificate(
     usual: Recipe,
     settings: &str,
-    also: &str,
+    prepare_tls: &str,
     certificate: Certificate,
 ) -> Recipe {
     let file = match certificate {
         Certificate::Valid => "valid.pem",
         Certificate::Expired => "expired.pem",
     };
-    let prepare = format!("({CERTIFICATES}) && ({}) && {also}", usual.prepare);
+    let prepare = format!("({CERTIFICATES}) && ({}) && {prepare_tls}", usual.prepare);
     Recipe {
-        // A process starts only a few servers.
+        // Leaks a text for each server. A process starts only a few.
         prepare: prepare.leak(),
         settings: format!(
             "{} {}",
@@ -44,8 +45,9 @@ pub(super) fn parameters(folder: &Path) -> String {
     )
 }
 
-/// Makes two authorities, `ca.pem` and `other.pem`. The first one signs two certificates of the
-/// server, for 127.0.0.1 and db.example. `openssl req` cannot make one that has expired.
+/// Creates two certificate authorities, `ca.pem` and `other.pem`. The first one signs two
+/// certificates for 127.0.0.1 and db.example, `valid.pem` and `expired.pem`. It uses the command
+/// `openssl ca`, because `openssl req` cannot create an expired certificate.
 const CERTIFICATES: &str = r#"
 cat >ca.conf <<'END'
 [ca]
@@ -80,16 +82,20 @@ sign -out valid.pem -days 2
 sign -out expired.pem -startdate 20200101000000Z -enddate 20210101000000Z
 "#;
 
+/// The options of PostgreSQL for TLS, and the commands that prepare it. The commands refuse
+/// unencrypted connections.
 pub(super) const POSTGRES: (&str, &str) = (
     "-c ssl=on -c ssl_cert_file=../CERTIFICATE -c ssl_key_file=../server.key",
     "echo 'hostssl all all 127.0.0.1/32 trust' >data/pg_hba.conf",
 );
 
+/// The options of MariaDB for TLS. No commands are needed.
 pub(super) const MARIADB: (&str, &str) = (
     "--ssl-cert=../CERTIFICATE --ssl-key=../server.key --require-secure-transport=on",
     ":",
 );
 
+/// The options of Redis for TLS. No commands are needed.
 pub(super) const REDIS: (&str, &str) = (
     "--tls-cert-file CERTIFICATE --tls-key-file server.key --tls-ca-cert-file ca.pem \
      --tls-auth-clients no",

@@ -11,7 +11,7 @@ mkdir -m 700 "$folder" && cd "$folder" || exit
 exec 3<&0 </dev/null >>log 2>&1
 
 stop() {
-    # CONT, because a server that a test has paused does not handle signals.
+    # CONT resumes a server that a test has paused. Until then it handles no other signal.
     for signal in $signals CONT; do
         kill -s "$signal" -- "-$server" || kill -s "$signal" "$server"
     done
@@ -21,10 +21,11 @@ trap stop TERM
 "$@" 3<&- &
 server=$!
 
-# The test process writes nothing to this pipe. It is closed when the process ends, however it ends.
+# Descriptor 3 is a pipe from the test process, which never writes to it. The pipe closes when the
+# test process ends, however it ends.
 { read -r _ <&3; kill -s TERM $$; } &
 
-# A signal ends `wait` early.
+# A signal ends `wait` early, so check that the server has ended.
 while kill -s 0 "$server" 2>/dev/null; do
     wait "$server"
 done

@@ -1,21 +1,25 @@
+//! A test can run itself again in a child process. An environment variable gives the child a role,
+//! which is a word that tells it what to do. The child sends messages in its output.
+
 use std::env;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use cloakroom_harness::servers::Kind;
 
-/// Returns the role of this process, if a test has started it with [`command`].
+/// Returns the role of this process, or `None` if it is not a child that [`command`] has started.
 pub(crate) fn role() -> Option<String> {
     env::var(ROLE).ok()
 }
 
-/// Returns the kind of server whose name is the role.
+/// Returns the kind of server that this child is to start. Its name is the role.
 pub(crate) fn kind() -> Option<Kind> {
     let name = role()?;
     Kind::ALL.iter().copied().find(|kind| kind.name() == name)
 }
 
-/// Returns a command that runs the test with this path in a new process, with a role.
+/// Returns a command that runs the test with this path in a child process. The child does not see
+/// the URLs of existing servers.
 pub(crate) fn command(test: &str, role: &str) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command
@@ -28,7 +32,7 @@ pub(crate) fn command(test: &str, role: &str) -> Command {
     command
 }
 
-/// Sends a message to the test, in a line of its output.
+/// Sends a message to the parent, in a line of the output.
 pub(crate) fn send(message: &str) {
     println!("\n{PREFIX}{message}");
 }

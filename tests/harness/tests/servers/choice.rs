@@ -1,3 +1,6 @@
+//! Which server a test gets: an existing one, a private one, or none. A test sets the environment
+//! by running itself again in a child process, which sends the URL of its server.
+
 use std::collections::HashSet;
 use std::process::Child;
 
@@ -74,12 +77,12 @@ fn a_server_that_is_required_and_not_installed_is_a_failure() {
         &environment,
     );
 
-    assert_eq!(output.message, "nothing at all");
+    assert_eq!(output.message, "no message");
     assert!(output.errors.contains(NOT_INSTALLED), "{}", output.errors);
 }
 
 #[test]
-fn a_process_has_one_server_of_a_kind() {
+fn a_process_has_one_server_of_each_kind() {
     let (Some(one), Some(other)) = (servers::memcached(), servers::memcached()) else {
         return;
     };
@@ -123,8 +126,8 @@ struct Output {
     errors: String,
 }
 
-/// Runs the test in another process with this environment, and returns its message and its standard
-/// error.
+/// Runs the test in a child process with this environment. Returns the child's message and its
+/// standard error.
 fn run(test: &str, environment: &[(&str, &str)]) -> Output {
     let mut command = child::command(&format!("choice::{test}"), "choice");
     command
@@ -134,7 +137,7 @@ fn run(test: &str, environment: &[(&str, &str)]) -> Output {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    let message = child::receive(&mut child).unwrap_or_else(|| "nothing at all".to_owned());
+    let message = child::receive(&mut child).unwrap_or_else(|| "no message".to_owned());
     let errors = child.wait_with_output().unwrap().stderr;
     Output {
         message,
@@ -142,6 +145,7 @@ fn run(test: &str, environment: &[(&str, &str)]) -> Output {
     }
 }
 
+/// Sends the URL of the child's MariaDB, or `none`.
 fn send_url() {
     let first = servers::mariadb();
     let again = servers::mariadb();

@@ -1,3 +1,6 @@
+//! Servers end with the process that started them. A test starts the servers in a child process, by
+//! running itself again, and then ends the child.
+
 use std::fs;
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
@@ -46,8 +49,9 @@ fn servers_end_when_the_process_group_is_killed() {
 }
 
 #[test]
-fn servers_that_are_still_starting_end_too() {
-    // The file that a starting server has written when its process is killed.
+fn servers_that_are_still_starting_end_with_their_process() {
+    // The kind of server, and a file that it writes while it starts. The child process is killed as
+    // soon as the file exists.
     let stages = [
         (Kind::Postgres, "log"),
         (Kind::Postgres, "data/PG_VERSION"),
@@ -69,8 +73,9 @@ fn servers_that_are_still_starting_end_too() {
                 .iter()
                 .any(|folder| folder.join(stage).exists())
         };
+        // The child ends early if the server is not installed.
         let mut ended = false;
-        wait_until(&format!("{kind:?} has written {stage}"), || {
+        wait_until(&format!("{kind:?} has not written {stage}"), || {
             ended = child.try_wait().unwrap().is_some();
             ended || has_reached_stage()
         });
@@ -87,7 +92,7 @@ fn servers_that_are_still_starting_end_too() {
 
 #[test]
 fn servers_end_however_their_process_ends() {
-    let me = "ending::servers_end_however_their_process_ends";
+    let this_test = "ending::servers_end_however_their_process_ends";
     if let Some(role) = child::role() {
         child::send(servers::memcached().map_or("none", |server| server.url()));
         match role.as_str() {
@@ -99,7 +104,7 @@ fn servers_end_however_their_process_ends() {
     }
     for role in ["returns", "panics", "exits", "aborts"] {
         let scratch = Scratch::new();
-        let mut child = scratch.command(me, role).spawn().unwrap();
+        let mut child = scratch.command(this_test, role).spawn().unwrap();
         let url = child::receive(&mut child).unwrap();
         child.wait().unwrap();
 
@@ -129,16 +134,16 @@ fn dropping_a_server_waits_until_it_has_ended() {
 
 #[test]
 fn killable_servers_end_with_their_process_even_if_they_were_killed() {
-    let me = "ending::killable_servers_end_with_their_process_even_if_they_were_killed";
+    let this_test = "ending::killable_servers_end_with_their_process_even_if_they_were_killed";
     if let Some(role) = child::role() {
         let (state, kind) = role.split_once(' ').unwrap();
         let kind = Kind::ALL.iter().find(|known| known.name() == kind).unwrap();
         let mut server = KillableServer::new(*kind);
         let url = server.start();
-        if url.is_some() && matches!(state, "dead" | "again") {
+        if url.is_some() && matches!(state, "dead" | "restarted") {
             server.kill();
         }
-        if url.is_some() && state == "again" {
+        if url.is_some() && state == "restarted" {
             server.start();
         }
         child::send(url.as_deref().unwrap_or("none"));
@@ -146,15 +151,16 @@ fn killable_servers_end_with_their_process_even_if_they_were_killed() {
             thread::park();
         }
     }
+    // The state of the server when its process is killed.
     for (state, kind) in [
-        ("again", Kind::Postgres),
+        ("restarted", Kind::Postgres),
         ("alive", Kind::Redis),
         ("dead", Kind::Redis),
-        ("again", Kind::Memcached),
+        ("restarted", Kind::Memcached),
     ] {
         let scratch = Scratch::new();
         let role = format!("{state} {}", kind.name());
-        let mut child = scratch.command(me, &role).spawn().unwrap();
+        let mut child = scratch.command(this_test, &role).spawn().unwrap();
         let url = child::receive(&mut child).unwrap();
 
         child.kill().unwrap();
@@ -192,7 +198,7 @@ fn a_killable_server_refuses_connections_until_it_is_started_again() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_paused_server_ends_too() {
+fn a_paused_server_ends_with_its_process() {
     for &kind in Kind::ALL {
         let scratch = Scratch::new();
         let Some((mut child, url)) = scratch.start(kind) else {
@@ -229,13 +235,13 @@ fn no_server_outlives_its_watchdog() {
         assert_refused(&url);
         child.kill().unwrap();
         child.wait().unwrap();
-        wait_until(&format!("no process of {kind:?} is left"), || {
+        wait_until(&format!("a process of {kind:?} is left"), || {
             scratch.processes().is_empty()
         });
     }
 }
 
-/// The temporary folder of a child process, in which its servers create their folders.
+/// The temporary folder of a child process. Its servers create their folders there.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -251,7 +257,7 @@ impl Scratch {
         command
     }
 
-    /// Spawns a process that starts a server and waits.
+    /// Spawns a child that starts a server and then waits until it is killed.
     fn spawn(&self, kind: Kind) -> Child {
         let test = "ending::servers_end_when_their_process_is_killed";
         self.command(test, kind.name())
@@ -260,7 +266,8 @@ impl Scratch {
             .unwrap()
     }
 
-    /// Spawns a process and waits for the URL of its server. Returns `None` if it is not installed.
+    /// Spawns a child and waits for the URL of its server. Returns `None` if the server is not
+    /// installed.
     fn start(&self, kind: Kind) -> Option<(Child, String)> {
         let mut child = self.spawn(kind);
         let url = child::receive(&mut child).expect("the child has started a server");
@@ -279,7 +286,7 @@ impl Scratch {
     }
 
     fn assert_ends_up_empty(&self, kind: Kind) {
-        wait_until(&format!("{kind:?} is gone with its folder"), || {
+        wait_until(&format!("{kind:?} or its folder is left"), || {
             self.folders().is_empty() && self.processes().is_empty()
         });
     }
@@ -344,18 +351,18 @@ fn signal(name: &str, process: &str) {
 
 fn assert_refused(url: &str) {
     for address in addresses(url) {
-        wait_until(&format!("{address} refuses"), || {
+        wait_until(&format!("{address} accepts connections"), || {
             TcpStream::connect(&address).is_err()
         });
     }
 }
 
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+fn wait_until(failure: &str, mut is_done: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
+    while !is_done() {
         assert!(
             Instant::now() < deadline,
-            "{what}: has not happened within {PATIENCE:?}"
+            "waited {PATIENCE:?} in vain: {failure}"
         );
         thread::sleep(POLL);
     }

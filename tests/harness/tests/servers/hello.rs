@@ -1,3 +1,5 @@
+//! Each kind of server answers a client.
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -7,22 +9,23 @@ use cloakroom_harness::servers::{Kind, Server};
 use super::addresses;
 
 #[test]
-fn postgresql_accepts_cloakroom_without_a_password() {
-    accepts_cloakroom_without_a_password(Kind::Postgres);
+fn postgresql_accepts_the_user_cloakroom_without_a_password() {
+    accepts_the_user_cloakroom_without_a_password(Kind::Postgres);
 }
 
 #[test]
-fn pgbouncer_accepts_cloakroom_without_a_password() {
-    accepts_cloakroom_without_a_password(Kind::Pgbouncer);
+fn pgbouncer_accepts_the_user_cloakroom_without_a_password() {
+    accepts_the_user_cloakroom_without_a_password(Kind::Pgbouncer);
 }
 
-fn accepts_cloakroom_without_a_password(kind: Kind) {
+fn accepts_the_user_cloakroom_without_a_password(kind: Kind) {
     let Some(server) = start(kind) else {
         return;
     };
     let parameters = b"user\0cloakroom\0database\0cloakroom\0\0";
     let mut startup = Vec::new();
     startup.extend(u32::try_from(8 + parameters.len()).unwrap().to_be_bytes());
+    // Version 3.0 of PostgreSQL's protocol.
     startup.extend(196_608_u32.to_be_bytes());
     startup.extend(parameters);
 
@@ -43,9 +46,10 @@ fn mariadb_accepts_root_without_a_password() {
         "{greeting:?}"
     );
 
-    // The client's capabilities, the largest packet, utf8mb4, the user, an empty response to the
-    // server's challenge, the database and the authentication plugin. The capabilities are
-    // CONNECT_WITH_DB, PROTOCOL_41, SECURE_CONNECTION and PLUGIN_AUTH.
+    // The packet contains the client's capabilities, the largest packet size, the character set 45
+    // (utf8mb4), 23 reserved bytes, the user, an empty response to the server's challenge, the
+    // database and the authentication plugin. The capabilities are CONNECT_WITH_DB, PROTOCOL_41,
+    // SECURE_CONNECTION and PLUGIN_AUTH.
     let capabilities = 0x0008_8208_u32;
     let mut login = capabilities.to_le_bytes().to_vec();
     login.extend(0x0100_0000_u32.to_le_bytes());
@@ -61,7 +65,7 @@ fn mariadb_accepts_root_without_a_password() {
     assert_eq!(
         answer[0],
         0,
-        "OK, not: {}",
+        "the login is refused: {}",
         String::from_utf8_lossy(&answer)
     );
 }
@@ -78,7 +82,7 @@ fn redis_and_valkey_answer_ping() {
 }
 
 #[test]
-fn every_node_of_the_cluster_knows_all_slots_and_nodes() {
+fn every_node_of_the_cluster_reports_all_slots_and_nodes() {
     let Some(server) = start(Kind::RedisCluster) else {
         return;
     };
@@ -86,7 +90,7 @@ fn every_node_of_the_cluster_knows_all_slots_and_nodes() {
     assert_eq!(addresses.len(), 3);
 
     for address in &addresses {
-        let answer = ask::<200>(address, b"CLUSTER INFO\r\n");
+        let answer = ask::<INFO_BYTES>(address, b"CLUSTER INFO\r\n");
 
         let info = String::from_utf8_lossy(&answer);
         assert!(info.contains("cluster_state:ok"), "{info}");
@@ -96,7 +100,7 @@ fn every_node_of_the_cluster_knows_all_slots_and_nodes() {
 }
 
 #[test]
-fn every_sentinel_knows_the_replica_and_the_others() {
+fn every_sentinel_watches_one_primary() {
     let Some(server) = start(Kind::RedisSentinel) else {
         return;
     };
@@ -104,7 +108,7 @@ fn every_sentinel_knows_the_replica_and_the_others() {
     assert_eq!(addresses.len(), 3);
 
     for address in &addresses {
-        let answer = ask::<200>(address, b"INFO sentinel\r\n");
+        let answer = ask::<INFO_BYTES>(address, b"INFO sentinel\r\n");
 
         let info = String::from_utf8_lossy(&answer);
         assert!(info.contains("sentinel_masters:1"), "{info}");
@@ -154,7 +158,8 @@ fn ask<const N: usize>(address: &str, question: &[u8]) -> [u8; N] {
     answer
 }
 
-/// Reads a packet of MySQL's protocol: three bytes of length, a sequence number, and the text.
+/// Reads a packet of MySQL's protocol: three bytes of length, one byte of sequence number, and the
+/// content.
 fn packet(stream: &mut TcpStream) -> Vec<u8> {
     let mut header = [0; 4];
     stream.read_exact(&mut header).unwrap();
@@ -163,5 +168,8 @@ fn packet(stream: &mut TcpStream) -> Vec<u8> {
     stream.read_exact(&mut text).unwrap();
     text
 }
+
+/// The start of Redis's answers to `INFO`, which contains the fields that the tests compare.
+const INFO_BYTES: usize = 200;
 
 const PATIENCE: Duration = Duration::from_secs(30);

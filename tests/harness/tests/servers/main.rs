@@ -1,4 +1,5 @@
-//! Private servers answer, end with their process, and are chosen by the environment.
+//! The servers that this crate starts answer clients and end with the process that started them.
+//! The environment decides whether a test gets such a server, an existing one, or none.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
