@@ -1,7 +1,8 @@
-//! Serves the visit counter on Cloakroom's memory store, on a free port of 127.0.0.1.
+//! A web service that counts visits in Cloakroom's sessions, for `bench/instructions`.
 //!
-//! The first line of output is its address. Each page uses the session in one way, so that the cost
-//! of this use can be measured.
+//! The service listens on a free port of 127.0.0.1 and prints its address as the first line of
+//! output. Each page uses the session in a different way, so that the cost of each use can be
+//! measured. The sessions are in memory.
 
 use std::error::Error;
 
@@ -14,13 +15,13 @@ use tokio::net::TcpListener;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// With one worker, the order of the work is the same in every run, and so is the number of
-/// instructions.
+/// Runs on one worker thread, so that the order of the work is the same in every run, and with it
+/// the number of instructions.
 #[tokio::main(flavor = "multi_thread", worker_threads = 1)]
 async fn main() -> Result<(), Box<dyn Error>> {
     let sessions = Sessions::builder(MemoryStore::new())
         .cookie(Cookie::default().plain_http())
-        // The sweep waits for a random time, which changes the cost of the runtime's timers.
+        // No sweep: it waits for a random time, and that changes the cost of the runtime's timers.
         .sweep(None)
         .build()?;
     let app = Router::new()
