@@ -152,6 +152,7 @@ impl Store for SessionFiles {
         seen: &Version,
         to: &StoreKey,
         new: &Draft,
+        _tombstone: Option<&Draft>,
     ) -> Result<Outcome> {
         let (from, seen, to, new) = (from.clone(), seen.clone(), to.clone(), new.clone());
         let work = move |files: &Files| files.rename(&from, &seen, &to, &new);

@@ -41,7 +41,9 @@ impl Entries {
             Some(record) if record.store_key == *key => Ok(Some(record.draft.into())),
             Some(record) => {
                 self.resume_move(&path, &record.store_key)?;
-                Ok(None)
+                // If another call has just completed the move, there may be a tombstone.
+                let left = read(&folder, &path)?.filter(|record| record.store_key == *key);
+                Ok(left.map(|record| record.draft.into()))
             }
             None => Ok(None),
         }
@@ -136,18 +138,21 @@ impl Entries {
         Ok(())
     }
 
-    /// Moves the session in two steps. It has exactly one file at any time.
+    /// Moves the session in two steps.
     ///
     /// The first step replaces the file at the old path with the new contents, including the new
     /// store key. From then on the old key opens no session. The second step moves the file to the
-    /// new path. If a crash occurs between the steps, the next load of the old key or the next
-    /// listing of the owner's sessions completes the move.
+    /// new path. With a tombstone, the second step writes a second file at the new path and then
+    /// replaces the file at the old path with the tombstone, so that there is no moment at which
+    /// the old path has no file. If a crash occurs between the steps, the next load of the old key
+    /// or the next listing of the owner's sessions completes the move, without a tombstone.
     pub(super) fn rename(
         &self,
         from: &StoreKey,
         seen: &Version,
         to: &StoreKey,
         new: &Draft,
+        tombstone: Option<&Draft>,
     ) -> Result<Outcome, Fault> {
         if from == to {
             return Ok(Outcome::Stale);
@@ -165,7 +170,16 @@ impl Entries {
             return Ok(Outcome::Stale);
         }
         self.begin_move(&old_folder, &old_path, &new_path, &record)?;
-        self.complete_move(&old_folder, &old_path, new_folder, &new_path, &record)?;
+        match tombstone {
+            Some(tombstone) => {
+                write(new_folder, &new_path, &record)?;
+                write(&old_folder, &old_path, &Record::new(from, None, tombstone))?;
+                self.unmark(new.meta.owner.as_ref(), &old_path);
+            }
+            None => {
+                self.complete_move(&old_folder, &old_path, new_folder, &new_path, &record)?;
+            }
+        }
         self.unmark(old.meta.owner.as_ref(), &old_path);
         Ok(Outcome::Written(new.version()))
     }

@@ -132,9 +132,12 @@ impl Store for FileStore {
         seen: &Version,
         to: &StoreKey,
         new: &Draft,
+        tombstone: Option<&Draft>,
     ) -> Result<Outcome> {
-        let (from, seen, to, new) = (from.clone(), seen.clone(), to.clone(), new.clone());
-        let work = move |entries: &Entries| entries.rename(&from, &seen, &to, &new);
+        let (from, seen, to) = (from.clone(), seen.clone(), to.clone());
+        let (new, tombstone) = (new.clone(), tombstone.cloned());
+        let work =
+            move |entries: &Entries| entries.rename(&from, &seen, &to, &new, tombstone.as_ref());
         self.run("moving a session", work).await
     }
 

@@ -169,6 +169,7 @@ impl Store for MemcachedStore {
             .revokes()
             .shared()
             .evicts()
+            .tombstones()
             .max_size(self.0.max_size)
     }
 
@@ -248,20 +249,22 @@ impl Store for MemcachedStore {
     /// Takes four steps, because the two entries may be on two servers:
     ///
     /// 1. Write the new entry to `to`, with a random version.
-    /// 2. If the old entry still has the version `seen`, replace it with an expired marker that has
-    ///    the version of `new`. This step moves the session.
+    /// 2. If the old entry still has the version `seen`, replace it with the tombstone, or with an
+    ///    expired marker if there is no tombstone. Both have the version of `new`. This step moves
+    ///    the session.
     /// 3. Give the entry at `to` the version of `new`.
     /// 4. Delete the marker at `from`.
     ///
     /// If the future is dropped before step 2, the old entry stays valid, and `to` may hold a copy
     /// whose key was not given to any browser. After step 2, the new entry is valid, and `from` may
-    /// hold the marker for up to a minute.
+    /// hold the tombstone, or the marker for up to a minute.
     async fn rename(
         &self,
         from: &StoreKey,
         seen: &Version,
         to: &StoreKey,
         new: &Draft,
+        tombstone: Option<&Draft>,
     ) -> Result<Outcome> {
         let doing = "moving a session in memcached";
         let (version, value) = self.encode(doing, new)?;
@@ -279,13 +282,17 @@ impl Store for MemcachedStore {
 
         let mut marker = new.clone();
         marker.meta.expires = UNIX_EPOCH;
-        let (_, marker) = self.encode(doing, &marker)?;
-        let marker = NewItem {
-            value: &marker,
-            exptime: exptime::A_MINUTE,
+        let (left, exptime) = match tombstone {
+            Some(tombstone) => (tombstone, exptime::of(tombstone.meta.expires)),
+            None => (&marker, exptime::A_MINUTE),
+        };
+        let (_, left) = self.encode(doing, left)?;
+        let left = NewItem {
+            value: &left,
+            exptime,
             flags: FLAGS,
         };
-        if !self.replace(doing, from, seen, version, marker).await? {
+        if !self.replace(doing, from, seen, version, left).await? {
             self.delete(to).await?;
             return Ok(Outcome::Stale);
         }
@@ -301,7 +308,9 @@ impl Store for MemcachedStore {
         // The result is `false` if the server has evicted the copy. Then the session is lost, like
         // any evicted session, and there is nothing to do.
         let _ = self.replace(doing, to, copied, version, new_item).await?;
-        self.delete(from).await?;
+        if tombstone.is_none() {
+            self.delete(from).await?;
+        }
         Ok(Outcome::Written(new.version()))
     }
 

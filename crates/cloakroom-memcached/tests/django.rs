@@ -230,7 +230,7 @@ async fn an_item_that_is_not_a_pickle_is_corrupt_and_stays_unchanged() {
             cache.save(&key(1), &seen, &draft("late")).await.map(drop),
             cache.touch(&key(1), &seen, &draft("").meta).await.map(drop),
             cache
-                .rename(&key(1), &seen, &key(2), &draft(""))
+                .rename(&key(1), &seen, &key(2), &draft(""), None)
                 .await
                 .map(drop),
         ] {
@@ -298,7 +298,7 @@ async fn a_move_whose_answer_was_lost_leaves_the_old_session_or_the_new_one() {
     let seen = written(observer.create(&key(1), &draft("old")).await);
     let (from, to) = (key(1), key(2));
     let (lost, ()) = both(
-        cache.rename(&from, &seen, &to, &new),
+        cache.rename(&from, &seen, &to, &new, None),
         apply_without_answer(&fake, &mut site, "HD"),
     )
     .await;
@@ -306,7 +306,7 @@ async fn a_move_whose_answer_was_lost_leaves_the_old_session_or_the_new_one() {
     holds(&observer, &key(1), "old").await;
 
     let to = key(3);
-    let (lost, ()) = both(cache.rename(&from, &seen, &to, &new), async {
+    let (lost, ()) = both(cache.rename(&from, &seen, &to, &new, None), async {
         let mut peer = fake.accept().await;
         peer.answer("HD c1").await;
         let cas = site.cas(&key(1)).await;
@@ -363,7 +363,7 @@ async fn the_largest_session_is_stored_and_a_larger_one_changes_nothing() {
     for refused in [
         cache.save(&at, &seen, &larger).await,
         cache.create(&key(2), &larger).await,
-        cache.rename(&at, &seen, &key(2), &larger).await,
+        cache.rename(&at, &seen, &key(2), &larger, None).await,
     ] {
         let error = refused.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TooLarge);
@@ -406,7 +406,7 @@ async fn create_load_save_and_delete_take_one_round_trip_each_and_rename_takes_t
     let (saved, request) = both(cache.save(&from, &seen, &two), peer.answer("HD c3")).await;
     let seen = written(saved);
     assert!(request.command().ends_with(" C2"), "{}", request.line);
-    let (moved, requests) = both(cache.rename(&from, &seen, &to, &one), async {
+    let (moved, requests) = both(cache.rename(&from, &seen, &to, &one, None), async {
         [peer.answer("HD c4").await, peer.answer("HD c5").await]
     })
     .await;

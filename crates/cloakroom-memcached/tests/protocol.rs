@@ -143,13 +143,16 @@ async fn a_rename_writes_the_new_version_to_the_new_key_before_it_deletes_the_ol
     })
     .await;
 
-    let (outcome, requests) = both(store.rename(&at(1), &old.version(), &at(2), &new), async {
-        let mut requests = Vec::new();
-        for code in ["HD c2", "HD c3", "HD c4", "HD"] {
-            requests.push(peer.answer(code).await);
-        }
-        requests
-    })
+    let (outcome, requests) = both(
+        store.rename(&at(1), &old.version(), &at(2), &new, None),
+        async {
+            let mut requests = Vec::new();
+            for code in ["HD c2", "HD c3", "HD c4", "HD"] {
+                requests.push(peer.answer(code).await);
+            }
+            requests
+        },
+    )
     .await;
 
     assert_eq!(outcome.unwrap(), Outcome::Written(new.version()));

@@ -108,6 +108,50 @@ impl Pool {
         }
     }
 
+    /// Executes the statement `first`, and then `second` if `first` changed a row. Both run in one
+    /// transaction. Returns the number of rows that `first` changed.
+    ///
+    /// Tries again in the same cases as [`run`](Self::run) does for a statement that is not
+    /// repeatable. If the future is dropped, either both statements may have been executed or none.
+    pub(crate) async fn run_both(
+        &self,
+        doing: &'static str,
+        first: (&str, Vec<Value>),
+        second: (&str, Vec<Value>),
+    ) -> Result<u64> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let mut db = self.acquire(doing).await?;
+            let cause = match db.execute_both(&first, &second).await {
+                Ok(changed) => {
+                    db.release();
+                    return Ok(changed);
+                }
+                Err(cause) => cause,
+            };
+            let failure = Failure::of(&cause);
+            // If the rollback fails, the connection is closed, and the server rolls back when it
+            // notices that.
+            if failure == Failure::RolledBack && db.command("ROLLBACK").await.is_ok() {
+                db.release();
+            } else {
+                drop(db);
+            }
+            if matches!(failure, Failure::ConnectionUnusable | Failure::ReadOnly) {
+                self.close_idle();
+            }
+            let try_again = match failure {
+                Failure::RolledBack => true,
+                Failure::ReadOnly => tries == 1,
+                Failure::Refused | Failure::ConnectionUnusable => false,
+            };
+            if !try_again || tries == MAX_TRIES {
+                return Err(self.refused(doing, cause));
+            }
+        }
+    }
+
     /// Returns the error for a call that MySQL refused or did not answer.
     pub(crate) fn refused(&self, doing: &'static str, cause: mysql_async::Error) -> Error {
         refused(doing, cause, self.no_table)
@@ -192,6 +236,20 @@ impl PooledConnection<'_> {
             Err(cause) if is_duplicate(&cause) => Ok(Answer::default()),
             Err(cause) => Err(cause),
         }
+    }
+
+    async fn execute_both(
+        &mut self,
+        first: &(&str, Vec<Value>),
+        second: &(&str, Vec<Value>),
+    ) -> mysql_async::Result<u64> {
+        self.command("START TRANSACTION").await?;
+        let changed = self.execute(first.0, first.1.clone()).await?.changed;
+        if changed > 0 {
+            self.execute(second.0, second.1.clone()).await?;
+        }
+        self.command("COMMIT").await?;
+        Ok(changed)
     }
 
     /// Executes a statement that cannot be prepared.

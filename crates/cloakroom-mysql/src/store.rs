@@ -185,6 +185,7 @@ impl Store for MysqlStore {
             .durable()
             .shared()
             .owners()
+            .tombstones()
             .max_size(self.0.table.max_size())
     }
 
@@ -245,6 +246,7 @@ impl Store for MysqlStore {
         seen: &Version,
         to: &StoreKey,
         new: &Draft,
+        tombstone: Option<&Draft>,
     ) -> Result<Outcome> {
         let table = &self.0.table;
         table.check(to, new)?;
@@ -252,18 +254,23 @@ impl Store for MysqlStore {
         let Some(seen) = table::version_value(seen).filter(|_| from != to) else {
             return Ok(Outcome::Stale);
         };
+        let doing = "moving a session in MySQL";
         let params = || {
             let mut params = table::draft_params(to, new);
             params.extend([table::key_value(from), Value::from(seen)]);
             params
         };
-        self.write(
-            "moving a session in MySQL",
-            &table.rename,
-            &new.version(),
-            params,
-        )
-        .await
+        let Some(tombstone) = tombstone else {
+            return self
+                .write(doing, &table.rename, &new.version(), params)
+                .await;
+        };
+        let rename = (&*table.rename, params());
+        let leave = (&*table.create, table::draft_params(from, tombstone));
+        Ok(match self.0.pool.run_both(doing, rename, leave).await? {
+            0 => Outcome::Stale,
+            _ => Outcome::Written(new.version()),
+        })
     }
 
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
@@ -367,7 +374,10 @@ mod tests {
         let _ = store.load(&at).await.unwrap();
         let _ = store.save(&at, &new.version(), &new).await.unwrap();
         let _ = store.touch(&at, &new.version(), &new.meta).await.unwrap();
-        let _ = store.rename(&at, &new.version(), &to, &new).await.unwrap();
+        let _ = store
+            .rename(&at, &new.version(), &to, &new, None)
+            .await
+            .unwrap();
         let _ = store
             .owned_by(&"unknown".into(), None, usize::MAX)
             .await

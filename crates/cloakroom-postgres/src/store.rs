@@ -141,6 +141,7 @@ impl Store for PostgresStore {
             .durable()
             .shared()
             .owners()
+            .tombstones()
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
@@ -184,6 +185,7 @@ impl Store for PostgresStore {
         seen: &Version,
         to: &StoreKey,
         new: &Draft,
+        tombstone: Option<&Draft>,
     ) -> Result<Outcome> {
         let doing = "moving a session in PostgreSQL";
         let Some(seen) = table::version_value(seen) else {
@@ -191,7 +193,15 @@ impl Store for PostgresStore {
         };
         let mut values = table::draft_values(to, new);
         values.extend([seen.into(), from.as_bytes().into()]);
-        let answer = self.0.run(doing, Statement::Rename, &values).await?;
+        let statement = match tombstone {
+            Some(tombstone) => {
+                // The first of these values is the key, which is the last value above.
+                values.extend(table::draft_values(from, tombstone).into_iter().skip(1));
+                Statement::RenameLeavingTombstone
+            }
+            None => Statement::Rename,
+        };
+        let answer = self.0.run(doing, statement, &values).await?;
         Ok(outcome(&answer, &new.version()))
     }
 

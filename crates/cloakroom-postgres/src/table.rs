@@ -33,6 +33,19 @@ const RENAME: &str = r#"UPDATE "{table}"
     WHERE lookup = $11 AND version = $10
         AND NOT EXISTS (SELECT 1 FROM "{table}" WHERE lookup = $1)"#;
 
+// PostgreSQL runs the update first, because the insert reads its result. So the old key is free when
+// the tombstone is inserted. The statement counts the inserted row.
+const RENAME_LEAVING_TOMBSTONE: &str = r#"WITH moved AS (
+        UPDATE "{table}"
+        SET lookup = $1, version = $2, data = $3, created_at = $4, touched_at = $5,
+            expires_at = $6, sweep_bucket = $7, owner = $8, label = $9
+        WHERE lookup = $11 AND version = $10
+            AND NOT EXISTS (SELECT 1 FROM "{table}" WHERE lookup = $1)
+        RETURNING 1)
+    INSERT INTO "{table}"
+    (lookup, version, data, created_at, touched_at, expires_at, sweep_bucket, owner, label)
+    SELECT $11, $12, $13, $14, $15, $16, $17, $18, $19 FROM moved"#;
+
 const TOUCH: &str = r#"UPDATE "{table}" SET touched_at = $3, expires_at = $4, sweep_bucket = $5
     WHERE lookup = $1 AND version = $2"#;
 
@@ -60,6 +73,7 @@ pub(crate) enum Statement {
     Create,
     Save,
     Rename,
+    RenameLeavingTombstone,
     Touch,
     Delete,
     Sweep,
@@ -69,7 +83,7 @@ pub(crate) enum Statement {
 }
 
 impl Statements for Statement {
-    const COUNT: usize = 10;
+    const COUNT: usize = 11;
     const NO_TABLE: &'static str = "call `migrate`, or run the SQL that `schema` prints";
 
     fn index(self) -> usize {
@@ -82,6 +96,7 @@ impl Statements for Statement {
             Self::Create => CREATE,
             Self::Save => SAVE,
             Self::Rename => RENAME,
+            Self::RenameLeavingTombstone => RENAME_LEAVING_TOMBSTONE,
             Self::Touch => TOUCH,
             Self::Delete => DELETE,
             Self::Sweep => SWEEP,
@@ -95,9 +110,13 @@ impl Statements for Statement {
     fn returns_rows(self) -> bool {
         match self {
             Self::Load | Self::OwnedBy | Self::Find | Self::Ping => true,
-            Self::Create | Self::Save | Self::Rename | Self::Touch | Self::Delete | Self::Sweep => {
-                false
-            }
+            Self::Create
+            | Self::Save
+            | Self::Rename
+            | Self::RenameLeavingTombstone
+            | Self::Touch
+            | Self::Delete
+            | Self::Sweep => false,
         }
     }
 
@@ -122,8 +141,9 @@ pub(crate) fn draft_values<'a>(key: &'a StoreKey, new: &'a Draft) -> Vec<Value<'
         ..
     } = new;
     let expires = millis(meta.expires);
-    // The capacity includes the two values that a caller may append for its `WHERE` clause.
-    let mut values = Vec::with_capacity(11);
+    // The capacity includes the values that a caller may append: the version, and for a rename the
+    // old key and a tombstone.
+    let mut values = Vec::with_capacity(19);
     values.extend([
         key.as_bytes().into(),
         save_id.get().cast_signed().into(),

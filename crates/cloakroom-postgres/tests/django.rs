@@ -228,7 +228,7 @@ async fn each_call_is_one_round_trip() {
         record("save");
         let seen = written(store.touch(&at(KEY), &seen, &new.meta).await);
         record("touch");
-        written(store.rename(&at(KEY), &seen, &at(OTHER), &new).await);
+        written(store.rename(&at(KEY), &seen, &at(OTHER), &new, None).await);
         record("rename");
         store.ping().await.unwrap();
         record("ping");
@@ -292,7 +292,7 @@ async fn no_statement_reads_more_of_the_table_than_it_needs() {
     let seen = written(store.create(&at(KEY), &new).await);
     let seen = written(store.save(&at(KEY), &seen, &draft("newer")).await);
     let seen = written(store.touch(&at(KEY), &seen, &new.meta).await);
-    written(store.rename(&at(KEY), &seen, &at(OTHER), &new).await);
+    written(store.rename(&at(KEY), &seen, &at(OTHER), &new, None).await);
     store.load(&at(KEY)).await.unwrap();
     store.ping().await.unwrap();
     store.delete(&at(OTHER)).await.unwrap();

@@ -367,7 +367,7 @@ async fn a_statement_that_a_deadlock_has_rolled_back_is_tried_again() {
         let (store, seen) = (store.clone(), seen.clone());
         async move {
             store
-                .rename(&store_key(1), &seen, &store_key(2), &draft(2))
+                .rename(&store_key(1), &seen, &store_key(2), &draft(2), None)
                 .await
         }
     });
@@ -418,7 +418,7 @@ async fn a_move_is_stale_if_its_target_is_created_concurrently() {
         let (store, seen) = (store.clone(), seen.clone());
         async move {
             store
-                .rename(&store_key(1), &seen, &store_key(2), &draft(2))
+                .rename(&store_key(1), &seen, &store_key(2), &draft(2), None)
                 .await
         }
     });

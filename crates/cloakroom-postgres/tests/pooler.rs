@@ -380,7 +380,7 @@ async fn call_everything(store: &PostgresStore) -> usize {
     let seen = written(store.create(&one, &draft(1)).await);
     let seen = written(store.save(&one, &seen, &draft(2)).await);
     written(store.touch(&one, &seen, &draft(3).meta).await);
-    let seen = written(store.rename(&one, &seen, &two, &draft(4)).await);
+    let seen = written(store.rename(&one, &seen, &two, &draft(4), None).await);
     assert!(store.load(&two).await.unwrap().unwrap().version == seen);
     assert!(store.load(&one).await.unwrap().is_none());
     let found = store.find(&two.as_bytes()[..12]).await.unwrap();
@@ -406,7 +406,7 @@ async fn call_everything_of_django(store: &DjangoTable) {
     let seen = written(store.create(&one, &text("a")).await);
     let seen = written(store.save(&one, &seen, &text("b")).await);
     written(store.touch(&one, &seen, &text("b").meta).await);
-    let seen = written(store.rename(&one, &seen, &two, &text("c")).await);
+    let seen = written(store.rename(&one, &seen, &two, &text("c"), None).await);
     assert!(store.load(&two).await.unwrap().unwrap().version == seen);
     assert_eq!(
         store.save(&one, &seen, &text("d")).await.unwrap(),

@@ -114,7 +114,7 @@ async fn use_store(store: &PostgresStore) {
     written(store.touch(&store_key(1), &seen, &owned.meta).await);
     written(
         store
-            .rename(&store_key(1), &seen, &store_key(2), &owned)
+            .rename(&store_key(1), &seen, &store_key(2), &owned, None)
             .await,
     );
     assert!(store.load(&store_key(2)).await.unwrap().is_some());
@@ -145,7 +145,7 @@ async fn use_django(store: &DjangoTable) {
     let seen = written(store.save(&key(1), &seen, &two).await);
     written(store.touch(&key(1), &seen, &two.meta).await);
     let seen = store.load(&key(1)).await.unwrap().unwrap().version;
-    written(store.rename(&key(1), &seen, &key(2), &one).await);
+    written(store.rename(&key(1), &seen, &key(2), &one, None).await);
     assert!(store.load(&key(2)).await.unwrap().is_some());
     store.delete(&key(2)).await.unwrap();
     written(store.create(&key(3), &ended).await);

@@ -87,7 +87,7 @@ async fn each_call_is_one_round_trip() {
         let seen = written(store.touch(&store_key(1), &seen, &draft(3).meta).await);
         record("touch");
         let (from, to, new) = (store_key(1), store_key(2), draft(4));
-        written(store.rename(&from, &seen, &to, &new).await);
+        written(store.rename(&from, &seen, &to, &new, None).await);
         record("rename");
         store.owned_by(&owner, None, usize::MAX).await.unwrap();
         record("owned_by");
@@ -127,7 +127,11 @@ async fn no_statement_reads_more_of_the_table_than_it_needs() {
     let seen = written(store.create(&at, &draft(1)).await);
     let seen = written(store.save(&at, &seen, &draft(2)).await);
     let seen = written(store.touch(&at, &seen, &draft(3).meta).await);
-    written(store.rename(&at, &seen, &store_key(2), &draft(4)).await);
+    written(
+        store
+            .rename(&at, &seen, &store_key(2), &draft(4), None)
+            .await,
+    );
     store.load(&at).await.unwrap();
     store
         .owned_by(&Owner::from("owner 7"), None, usize::MAX)

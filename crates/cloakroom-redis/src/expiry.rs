@@ -1,6 +1,12 @@
 use std::time::{Duration, SystemTime};
 
-use cloakroom::store::millis;
+use cloakroom::store::{Meta, millis};
+
+/// Returns how long the server keeps an entry that was written at `meta.touched`, in milliseconds.
+pub(crate) fn millis_left(meta: &Meta) -> u64 {
+    let left = millis(meta.expires) - millis(meta.touched);
+    left.max(1).unsigned_abs()
+}
 
 /// Returns the time at which the server deletes the key of a session, in milliseconds since 1970.
 ///

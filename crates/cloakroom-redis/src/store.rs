@@ -13,6 +13,7 @@ use crate::Builder;
 use crate::address::Address;
 use crate::connection::Connection;
 use crate::entries::{Entries, SAVING, Swap, TOUCHING};
+use crate::expiry;
 use crate::index::Index;
 use crate::layout::{Head, head};
 
@@ -107,6 +108,7 @@ impl Store for RedisStore {
             .shared()
             .evicts()
             .owners()
+            .tombstones()
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
@@ -162,19 +164,20 @@ impl Store for RedisStore {
     /// Takes three steps, because the two keys may be on two nodes:
     ///
     /// 1. Write the new entry to `to`, with a random version.
-    /// 2. If the old entry still has the version `seen`, replace it with an expired marker. This
-    ///    step moves the session.
+    /// 2. If the old entry still has the version `seen`, replace it with the tombstone, or with an
+    ///    expired marker if there is no tombstone. This step moves the session.
     /// 3. Delete the marker at `from`, ignoring errors: the server deletes it after a minute.
     ///
     /// If the future is dropped, the steps already taken stay in effect. Before step 2, the old
     /// entry is valid, and `to` may hold a copy whose key was not given to any browser. After step
-    /// 2, the new entry is valid, and `from` holds the marker for up to a minute.
+    /// 2, the new entry is valid, and `from` holds the tombstone, or the marker for up to a minute.
     async fn rename(
         &self,
         from: &StoreKey,
         seen: &Version,
         to: &StoreKey,
         new: &Draft,
+        tombstone: Option<&Draft>,
     ) -> Result<Outcome> {
         let Some(seen) = head(seen).filter(|_| from != to) else {
             return Ok(Outcome::Stale);
@@ -186,7 +189,7 @@ impl Store for RedisStore {
         let Outcome::Written(version) = self.0.create(to, &copy, MOVING).await? else {
             return Ok(Outcome::Stale);
         };
-        match self.0.retire(from, &seen, new).await? {
+        match self.0.retire(from, &seen, new, tombstone).await? {
             Outcome::Written(_) => Ok(Outcome::Written(version)),
             Outcome::Stale => {
                 self.0.delete(to, MOVING).await?;
@@ -275,24 +278,36 @@ impl Inner {
         Ok(())
     }
 
-    /// Replaces the entry at `from` with a marker and then deletes the marker.
-    async fn retire(&self, from: &StoreKey, seen: &Head, new: &Draft) -> Result<Outcome> {
+    /// Replaces the entry at `from` with the tombstone, or with a marker that it deletes then.
+    async fn retire(
+        &self,
+        from: &StoreKey,
+        seen: &Head,
+        new: &Draft,
+        tombstone: Option<&Draft>,
+    ) -> Result<Outcome> {
         let on = &self.connection;
-        // The marker has the version of `new`. A caller that got no answer loads the marker and
-        // sees that the session has moved.
+        // The marker has the version of `new`, like a tombstone. A caller that got no answer loads
+        // it and sees that the session has moved.
         let mut marker = new.clone();
         marker.data = Bytes::new();
         marker.meta.expires = UNIX_EPOCH;
         marker.meta.owner = None;
+        let (left, millis) = match tombstone {
+            Some(tombstone) => (tombstone, expiry::millis_left(&tombstone.meta)),
+            None => (&marker, MARKER_MILLIS),
+        };
         let swap = self
             .entries
-            .retire(on, from, seen, &marker, MARKER_MILLIS, MOVING)
+            .retire(on, from, seen, left, millis, MOVING)
             .await?;
         if let Swap::Stale = swap {
             return Ok(Outcome::Stale);
         }
         // The session has moved. Ignore errors while cleaning up.
-        let _ = self.entries.delete(on, from, MOVING).await;
+        if tombstone.is_none() {
+            let _ = self.entries.delete(on, from, MOVING).await;
+        }
         if let Swap::Owner(owner) = swap {
             self.index.remove(on, &owner, from).await;
         }

@@ -123,7 +123,9 @@ async fn a_session_moves_between_any_two_nodes_and_leaves_no_copy_behind() {
             );
             let seen = written(cache.create(&from, &draft("old")).await);
 
-            let moved = cache.rename(&from, &seen, &to, &lasting(b"new", 70)).await;
+            let moved = cache
+                .rename(&from, &seen, &to, &lasting(b"new", 70), None)
+                .await;
 
             let moved = written(moved);
             is_free(cache, &from).await;
@@ -194,7 +196,11 @@ async fn scripts_are_loaded_again_after_the_server_dropped_them() {
         ask_every_node(&site.url, &flush_scripts).await;
         let seen = written(cache.touch(&key(1), &seen, &draft("").meta).await);
         ask_every_node(&site.url, &flush_scripts).await;
-        written(cache.rename(&key(1), &seen, &key(2), &draft("three")).await);
+        written(
+            cache
+                .rename(&key(1), &seen, &key(2), &draft("three"), None)
+                .await,
+        );
 
         is_free(cache, &key(1)).await;
         holds(cache, &key(2), "three").await;
@@ -246,7 +252,11 @@ async fn a_move_that_loses_an_answer_leaves_the_session_at_one_known_key() {
     let observer = open(server.url(), &prefix).await;
     // Loads the script into the server, so that each step gets one answer.
     let seen = written(observer.create(&key(0), &draft("")).await);
-    written(observer.rename(&key(0), &seen, &key(9), &draft("")).await);
+    written(
+        observer
+            .rename(&key(0), &seen, &key(9), &draft(""), None)
+            .await,
+    );
 
     for (lost, is_at_old_key) in [(0_u8, true), (1, false)] {
         let (from, to) = (key(10 + u64::from(lost)), key(20 + u64::from(lost)));
@@ -254,14 +264,18 @@ async fn a_move_that_loses_an_answer_leaves_the_session_at_one_known_key() {
 
         let (_proxy, cache) = losing(lost.into(), server.url(), &prefix).await;
         cache
-            .rename(&from, &seen, &to, &draft("new"))
+            .rename(&from, &seen, &to, &draft("new"), None)
             .await
             .unwrap_err();
 
         assert_eq!(observer.load(&from).await.unwrap().is_some(), is_at_old_key);
         holds(&observer, &to, "new").await;
         let seen = written(cache.create(&key(1), &draft("old")).await);
-        written(cache.rename(&key(1), &seen, &key(2), &draft("new")).await);
+        written(
+            cache
+                .rename(&key(1), &seen, &key(2), &draft("new"), None)
+                .await,
+        );
         cache.delete(&key(2)).await.unwrap();
     }
 }
@@ -291,7 +305,7 @@ async fn a_value_that_is_not_a_string_is_an_error_and_stays_unchanged() {
             cache.save(&key(1), &seen, &draft("")).await.map(drop),
             cache.touch(&key(1), &seen, &draft("").meta).await.map(drop),
             cache
-                .rename(&key(1), &seen, &key(2), &draft(""))
+                .rename(&key(1), &seen, &key(2), &draft(""), None)
                 .await
                 .map(drop),
         ] {

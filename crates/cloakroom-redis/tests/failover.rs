@@ -42,7 +42,11 @@ async fn a_write_that_a_demoted_server_refuses_is_sent_to_the_new_primary() {
         let seen = written(store.save(&at(1), &seen, &owned("grace")).await);
         written(cache.create(&at(2), &draft("new")).await);
         written(cache.save(&at(1), &seen_in_cache, &draft("new")).await);
-        written(store.rename(&at(1), &seen, &at(2), &owned("ada")).await);
+        written(
+            store
+                .rename(&at(1), &seen, &at(2), &owned("ada"), None)
+                .await,
+        );
         store.delete(&at(2)).await.unwrap();
 
         let observer = with_prefix(&servers.replica(), &prefix).await;

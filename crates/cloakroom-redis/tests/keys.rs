@@ -167,11 +167,17 @@ async fn a_deleted_or_moved_session_leaves_the_index_at_once() {
         let seen = written(store.create(&at(1), &owned("ada")).await);
         written(store.create(&at(2), &owned("ada")).await);
 
-        written(store.rename(&at(1), &seen, &at(3), &owned("ada")).await);
+        written(
+            store
+                .rename(&at(1), &seen, &at(3), &owned("ada"), None)
+                .await,
+        );
         store.delete(&at(2)).await.unwrap();
         assert_eq!(indexed().await, [at(3).as_bytes()]);
 
-        let stale = store.rename(&at(2), &seen, &at(4), &owned("ada")).await;
+        let stale = store
+            .rename(&at(2), &seen, &at(4), &owned("ada"), None)
+            .await;
         assert_eq!(stale.unwrap(), Outcome::Stale);
         assert_eq!(indexed().await, [at(3).as_bytes()]);
     }
@@ -235,7 +241,9 @@ async fn a_foreign_value_is_an_error_and_stays_unchanged() {
             store.save(&at, &seen, &draft("")).await,
             store.save(&at, &seen, &owned("ada")).await,
             store.touch(&at, &seen, &draft("").meta).await,
-            store.rename(&at, &seen, &support::at(3), &draft("")).await,
+            store
+                .rename(&at, &seen, &support::at(3), &draft(""), None)
+                .await,
         ] {
             match refused {
                 Ok(outcome) => assert_eq!(outcome, Outcome::Stale),
@@ -288,7 +296,7 @@ async fn a_session_of_an_older_version_is_an_error_and_stays_unchanged() {
         store.save(&at(1), &seen, &draft("")).await,
         store.save(&at(1), &seen, &owned("ada")).await,
         store.touch(&at(1), &seen, &draft("").meta).await,
-        store.rename(&at(1), &seen, &at(3), &draft("")).await,
+        store.rename(&at(1), &seen, &at(3), &draft(""), None).await,
     ] {
         assert_eq!(stale.unwrap(), Outcome::Stale);
     }

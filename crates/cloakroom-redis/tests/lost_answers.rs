@@ -51,7 +51,11 @@ async fn a_rename_that_loses_an_answer_leaves_the_session_at_one_key() {
     let observer = with_prefix(server.url(), &prefix).await;
     // Loads the scripts into the server, so that each step gets one answer.
     let seen = written(store.create(&at(0), &owned("ada")).await);
-    written(store.rename(&at(0), &seen, &at(1), &owned("ada")).await);
+    written(
+        store
+            .rename(&at(0), &seen, &at(1), &owned("ada"), None)
+            .await,
+    );
 
     for (n, lost) in (0..).zip(0..ROUNDS) {
         let (from, to) = (at(10 + n), at(20 + n));
@@ -60,7 +64,7 @@ async fn a_rename_that_loses_an_answer_leaves_the_session_at_one_key() {
         let new = owned("ada");
 
         proxy.lose_answer_after(lost);
-        let moved = store.rename(&from, &seen, &to, &new).await;
+        let moved = store.rename(&from, &seen, &to, &new, None).await;
         proxy.heal();
 
         let (left, arrived) = (

@@ -35,7 +35,7 @@ async fn a_crash_before_the_old_entry_is_replaced_leaves_it_valid_and_an_unused_
             let seen = written(moves.store.create(&from, &old).await);
             let new = owned("ada");
 
-            cut.rename(&from, &seen, &to, &new).await.unwrap_err();
+            cut.rename(&from, &seen, &to, &new, None).await.unwrap_err();
 
             moves.holds(&from, &old).await;
             let copy = moves.store.load(&to).await.unwrap().unwrap();
@@ -47,7 +47,7 @@ async fn a_crash_before_the_old_entry_is_replaced_leaves_it_valid_and_an_unused_
             written(
                 moves
                     .store
-                    .rename(&from, &seen, &Moves::elsewhere(n), &new)
+                    .rename(&from, &seen, &Moves::elsewhere(n), &new, None)
                     .await,
             );
         }
@@ -68,7 +68,7 @@ async fn a_crash_after_the_old_entry_is_replaced_leaves_the_new_entry_and_an_exp
             let seen = written(moves.store.create(&from, &owned(&owner)).await);
             let new = owned(&owner);
 
-            let moved = written(cut.rename(&from, &seen, &to, &new).await);
+            let moved = written(cut.rename(&from, &seen, &to, &new, None).await);
 
             moves.holds(&to, &new).await;
             let left = moves.store.load(&from).await.unwrap().unwrap();
@@ -140,7 +140,7 @@ async fn a_stale_rename_leaves_no_copy() {
 
         let stale = moves
             .store
-            .rename(&Moves::from(0), &seen, &Moves::to(0), &owned("ada"))
+            .rename(&Moves::from(0), &seen, &Moves::to(0), &owned("ada"), None)
             .await;
 
         assert_eq!(stale.unwrap(), Outcome::Stale);

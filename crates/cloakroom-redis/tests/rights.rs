@@ -162,7 +162,11 @@ async fn use_store(store: &RedisStore) {
     let mut meta = owned("grace").meta;
     meta.expires += std::time::Duration::from_secs(2 * 60 * 60);
     written(store.touch(&at(1), &seen, &meta).await);
-    written(store.rename(&at(1), &seen, &at(2), &owned("ada")).await);
+    written(
+        store
+            .rename(&at(1), &seen, &at(2), &owned("ada"), None)
+            .await,
+    );
     let owned_by_ada = store
         .owned_by(&"ada".into(), None, usize::MAX)
         .await
@@ -182,7 +186,11 @@ async fn use_djangos_cache(cache: &DjangoCache) {
     let seen = written(cache.create(&at(1), &draft("one")).await);
     let seen = written(cache.save(&at(1), &seen, &draft("two")).await);
     written(cache.touch(&at(1), &seen, &draft("").meta).await);
-    let seen = written(cache.rename(&at(1), &seen, &at(2), &draft("three")).await);
+    let seen = written(
+        cache
+            .rename(&at(1), &seen, &at(2), &draft("three"), None)
+            .await,
+    );
     written(cache.touch(&at(2), &seen, &ended.meta).await);
     cache.delete(&at(2)).await.unwrap();
     assert!(cache.load(&at(2)).await.unwrap().is_none());

@@ -28,7 +28,7 @@ async fn a_load_is_one_round_trip_and_so_is_nearly_every_save() {
     let seen = written(store.create(&at(1), &owned("ada")).await);
     let seen = written(store.save(&at(1), &seen, &owned("grace")).await);
     written(store.touch(&at(1), &seen, &later(2)).await);
-    let seen = written(store.rename(&at(1), &seen, &at(2), &draft("")).await);
+    let seen = written(store.rename(&at(1), &seen, &at(2), &draft(""), None).await);
     written(store.save(&at(2), &seen, &draft("")).await);
     store.delete(&at(2)).await.unwrap();
 
@@ -63,7 +63,11 @@ async fn a_load_is_one_round_trip_and_so_is_nearly_every_save() {
         ["EVALSHA"; 3],
         "touch for an owner, after an hour"
     );
-    written(store.rename(&at(4), &seen, &at(5), &owned("ada")).await);
+    written(
+        store
+            .rename(&at(4), &seen, &at(5), &owned("ada"), None)
+            .await,
+    );
     let steps = ["EVALSHA", "SET", "EVALSHA", "EVALSHA", "ZREM"];
     assert_eq!(count.commands().await, steps, "rename for an owner");
     store.delete(&at(5)).await.unwrap();
@@ -87,7 +91,7 @@ async fn every_call_to_djangos_cache_is_one_round_trip_except_a_rename() {
     let seen = written(cache.create(&at(1), &draft("")).await);
     let seen = written(cache.save(&at(1), &seen, &draft("")).await);
     let seen = written(cache.touch(&at(1), &seen, &draft("").meta).await);
-    written(cache.rename(&at(1), &seen, &at(2), &draft("")).await);
+    written(cache.rename(&at(1), &seen, &at(2), &draft(""), None).await);
 
     let count = Monitor::of(server.url(), &prefix).await;
 
@@ -99,7 +103,7 @@ async fn every_call_to_djangos_cache_is_one_round_trip_except_a_rename() {
     assert_eq!(count.commands().await, ["EVALSHA"], "save");
     written(cache.touch(&at(3), &seen, &later(2)).await);
     assert_eq!(count.commands().await, ["EVALSHA"], "touch");
-    written(cache.rename(&at(3), &seen, &at(4), &draft("")).await);
+    written(cache.rename(&at(3), &seen, &at(4), &draft(""), None).await);
     assert_eq!(count.commands().await, ["SET", "EVALSHA"], "rename");
     cache.delete(&at(4)).await.unwrap();
     assert_eq!(count.commands().await, ["DEL"], "delete");

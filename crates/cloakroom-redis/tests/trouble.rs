@@ -40,7 +40,11 @@ async fn scripts_are_loaded_again_after_the_server_dropped_them() {
         later.expires = from_millis(2 * EXPIRES);
         let seen = written(store.touch(&at(1), &seen, &later).await);
         flush().await;
-        written(store.rename(&at(1), &seen, &at(2), &owned("ada")).await);
+        written(
+            store
+                .rename(&at(1), &seen, &at(2), &owned("ada"), None)
+                .await,
+        );
         flush().await;
         assert_eq!(
             store

@@ -88,7 +88,12 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn guarantees(&self) -> Guarantees {
-        let guarantees = Guarantees::default().compares().revokes().shared().owners();
+        let guarantees = Guarantees::default()
+            .compares()
+            .revokes()
+            .shared()
+            .owners()
+            .tombstones();
         match self.0.synchronous {
             Synchronous::Full => guarantees.durable(),
             _ => guarantees,
@@ -142,9 +147,17 @@ impl Store for SqliteStore {
         seen: &Version,
         to: &StoreKey,
         new: &Draft,
+        tombstone: Option<&Draft>,
     ) -> Result<Outcome> {
-        let (from, seen, to, draft) = (from.clone(), seen.clone(), to.clone(), new.clone());
-        let work = move |db: &_, table: &Table| table.rename(db, &from, &seen, &to, &draft);
+        let (from, seen, to) = (from.clone(), seen.clone(), to.clone());
+        let (draft, tombstone) = (new.clone(), tombstone.cloned());
+        let work = move |db: &_, table: &Table| match (
+            table.rename(db, &from, &seen, &to, &draft)?,
+            &tombstone,
+        ) {
+            (1, Some(tombstone)) => table.create(db, &from, tombstone),
+            (changed, _) => Ok(changed),
+        };
         let changed = self
             .0
             .database

@@ -94,7 +94,11 @@ async fn a_session_whose_expiry_was_extended_is_not_swept_early() {
     }
     written(store.save(&at(0), &old.version(), &saved).await);
     written(store.touch(&at(1), &old.version(), &saved.meta).await);
-    written(store.rename(&at(2), &old.version(), &at(3), &saved).await);
+    written(
+        store
+            .rename(&at(2), &old.version(), &at(3), &saved, None)
+            .await,
+    );
 
     assert_eq!(store.sweep(old.meta.expires, 100).await.unwrap(), 0);
     assert_eq!(store.sweep(saved.meta.expires, 100).await.unwrap(), 3);
@@ -111,7 +115,11 @@ async fn a_session_whose_expiry_was_shortened_is_swept_at_the_new_time() {
     }
     written(store.save(&at(0), &long.version(), &short).await);
     written(store.touch(&at(1), &long.version(), &short.meta).await);
-    written(store.rename(&at(2), &long.version(), &at(3), &short).await);
+    written(
+        store
+            .rename(&at(2), &long.version(), &at(3), &short, None)
+            .await,
+    );
 
     assert_eq!(store.sweep(short.meta.expires, 100).await.unwrap(), 3);
 }

@@ -118,6 +118,7 @@ impl Store for Rows {
         seen: &Version,
         to: &StoreKey,
         new: &Draft,
+        _tombstone: Option<&Draft>,
     ) -> Result<Outcome> {
         let mut rows = self.rows();
         if !has_version(&rows, from, seen) || rows.contains_key(text(to)) {

@@ -28,7 +28,7 @@ async fn a_link_instead_of_a_session_file_is_refused_and_its_target_is_not_chang
         store.touch(&at(1), &seen, &draft("").meta).await.map(drop),
         store.delete(&at(1)).await,
         store
-            .rename(&at(1), &seen, &at(2), &draft(""))
+            .rename(&at(1), &seen, &at(2), &draft(""), None)
             .await
             .map(drop),
     ];
@@ -127,7 +127,7 @@ async fn an_incomplete_changed_or_foreign_file_is_an_error_and_is_kept() {
             store.save(&at(1), &seen, &draft("")).await.map(drop),
             store.touch(&at(1), &seen, &draft("").meta).await.map(drop),
             store
-                .rename(&at(1), &seen, &at(3), &draft(""))
+                .rename(&at(1), &seen, &at(3), &draft(""), None)
                 .await
                 .map(drop),
         ];

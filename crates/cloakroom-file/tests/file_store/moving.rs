@@ -36,7 +36,9 @@ async fn after_an_interrupted_move_the_old_store_key_accepts_no_writes() {
     let attempts = [
         store.save(&at(1), &seen, &draft("late")).await,
         store.touch(&at(1), &seen, &draft("").meta).await,
-        store.rename(&at(1), &seen, &at(3), &draft("late")).await,
+        store
+            .rename(&at(1), &seen, &at(3), &draft("late"), None)
+            .await,
         store.create(&at(1), &draft("late")).await,
     ];
     store.delete(&at(1)).await.unwrap();
@@ -73,7 +75,7 @@ async fn the_old_name_of_a_moved_file_is_removed_if_a_power_cut_left_both_names(
     let mut draft = draft("new");
     draft.save_id = save_id;
     let before = store.load(&at(1)).await.unwrap().unwrap().version;
-    written(store.rename(&at(1), &before, &at(2), &draft).await);
+    written(store.rename(&at(1), &before, &at(2), &draft, None).await);
     fs::hard_link(file_of(&folder, &at(2)), &old).unwrap();
 
     assert!(store.load(&at(1)).await.unwrap().is_none());
@@ -110,7 +112,7 @@ async fn neither_a_move_nor_a_sweep_leaves_a_mark_without_a_session() {
     let mut adas = expiring(1_000);
     adas.meta.owner = Some("ada".into());
     let seen = written(store.create(&at(1), &adas).await);
-    written(store.rename(&at(1), &seen, &at(2), &adas).await);
+    written(store.rename(&at(1), &seen, &at(2), &adas, None).await);
     assert_eq!(marks(&folder).len(), 1);
 
     assert_eq!(store.sweep(from_millis(1_000), 10).await.unwrap(), 1);
@@ -125,7 +127,7 @@ async fn interrupted_move(folder: &TempDir, store: &FileStore) -> Version {
     let old_path = file_of(folder, &at(1));
     let mut new = draft("new");
     new.meta.owner = Some("ada".into());
-    let seen = written(store.rename(&at(1), &before, &at(2), &new).await);
+    let seen = written(store.rename(&at(1), &before, &at(2), &new, None).await);
     fs::rename(file_of(folder, &at(2)), &old_path).unwrap();
     let [mark] = &*marks(folder) else {
         panic!("one session has one mark");

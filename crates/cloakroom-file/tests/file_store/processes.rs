@@ -199,7 +199,7 @@ async fn move_repeatedly(store: FileStore) {
     let mut seen = written(store.create(&at(0), &adas).await);
     for n in 0..1_000_000 {
         adas.save_id = SaveId::random().unwrap();
-        seen = written(store.rename(&at(n), &seen, &at(n + 1), &adas).await);
+        seen = written(store.rename(&at(n), &seen, &at(n + 1), &adas, None).await);
         println!("acknowledged {}.", n + 1);
     }
 }
@@ -212,7 +212,7 @@ async fn write_in_every_way(store: FileStore) {
     let seen = written(store.save(&at(1), &seen, &adas).await);
     let seen = written(store.touch(&at(1), &seen, &adas.meta).await);
     adas.save_id = SaveId::random().unwrap();
-    written(store.rename(&at(1), &seen, &at(2), &adas).await);
+    written(store.rename(&at(1), &seen, &at(2), &adas, None).await);
 }
 
 /// Kills a child after it has acknowledged `enough` writes. Returns the numbers of all the writes

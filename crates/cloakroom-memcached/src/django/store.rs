@@ -245,6 +245,7 @@ impl Store for DjangoCache {
         seen: &Version,
         to: &StoreKey,
         new: &Draft,
+        _tombstone: Option<&Draft>,
     ) -> Result<Outcome> {
         let doing = "moving a session in Django's cache in memcached";
         if from == to {

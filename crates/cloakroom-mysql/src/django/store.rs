@@ -313,6 +313,7 @@ impl Store for DjangoTable {
         seen: &Version,
         to: &StoreKey,
         new: &Draft,
+        _tombstone: Option<&Draft>,
     ) -> Result<Outcome> {
         let doing = "moving a session in Django's table in MySQL";
         let table = &self.0.table;
@@ -410,7 +411,7 @@ mod tests {
             store.create(&at, &old).await,
             store.save(&at, &version(&old), &new).await,
             store.touch(&at, &version(&new), &new.meta).await,
-            store.rename(&at, &version(&new), &to, &old).await,
+            store.rename(&at, &version(&new), &to, &old, None).await,
         ] {
             assert!(outcome.unwrap() != Outcome::Stale);
         }

@@ -43,7 +43,10 @@ async fn a_save_of_unchanged_data_is_not_stale() {
 
     assert_eq!(written(store.save(&at(1), &seen, &same).await), seen);
     assert_eq!(written(store.touch(&at(1), &seen, &same.meta).await), seen);
-    let moved = store.rename(&at(1), &seen, &at(1), &same).await.unwrap();
+    let moved = store
+        .rename(&at(1), &seen, &at(1), &same, None)
+        .await
+        .unwrap();
     assert_eq!(moved, Outcome::Stale, "an entry cannot move to its own key");
 }
 
@@ -55,7 +58,7 @@ async fn a_move_to_a_key_that_exists_is_stale_and_changes_nothing() {
     written(store.create(&at(2), &theirs).await);
 
     let outcome = store
-        .rename(&at(1), &seen, &at(2), &draft("moved"))
+        .rename(&at(1), &seen, &at(2), &draft("moved"), None)
         .await
         .unwrap();
 
@@ -90,7 +93,7 @@ async fn data_can_be_as_large_as_the_guarantees_promise_and_no_larger() {
     let to = StoreKey::new(&[b'y'; 255]);
     written(
         store
-            .rename(&StoreKey::new(&[b'x'; 255]), &seen, &to, &largest)
+            .rename(&StoreKey::new(&[b'x'; 255]), &seen, &to, &largest, None)
             .await,
     );
     let error = store.save(&to, &seen, &larger).await.unwrap_err();

@@ -155,7 +155,7 @@ async fn keys_and_data_are_compared_byte_by_byte_whatever_the_collation() {
                 store.save(&alike, &seen, &draft("ours")).await,
                 store.touch(&alike, &seen, &draft("").meta).await,
                 store
-                    .rename(&alike, &seen, &at(OTHER), &draft("ours"))
+                    .rename(&alike, &seen, &at(OTHER), &draft("ours"), None)
                     .await,
             ] {
                 assert_eq!(stale.unwrap(), Outcome::Stale, "{charset}");
@@ -175,7 +175,7 @@ async fn old_and_new_data_can_both_be_as_large_as_the_guarantees_promise() {
     let seen = written(store.create(&at(KEY), &one).await);
 
     let seen = written(store.save(&at(KEY), &seen, &other).await);
-    written(store.rename(&at(KEY), &seen, &at(OTHER), &one).await);
+    written(store.rename(&at(KEY), &seen, &at(OTHER), &one, None).await);
 
     assert!(store.load(&at(OTHER)).await.unwrap().unwrap().data == one.data);
     let larger = draft(&"x".repeat(max_size + 1));

@@ -28,7 +28,11 @@ async fn a_statement_that_a_deadlock_has_rolled_back_is_tried_again() {
     let moving = {
         let store = store.clone();
         let seen = seen.clone();
-        tokio::spawn(async move { store.rename(&at(1), &seen, &at(2), &draft("moved")).await })
+        tokio::spawn(async move {
+            store
+                .rename(&at(1), &seen, &at(2), &draft("moved"), None)
+                .await
+        })
     };
     wait_for_a_lock(&table).await;
     // The other client has locked key 2 and waits for key 1.

@@ -106,7 +106,7 @@ async fn use_store(store: &MysqlStore) {
     let seen = written(store.create(&at(1), &owned).await);
     let seen = written(store.save(&at(1), &seen, &owned).await);
     written(store.touch(&at(1), &seen, &owned.meta).await);
-    written(store.rename(&at(1), &seen, &at(2), &owned).await);
+    written(store.rename(&at(1), &seen, &at(2), &owned, None).await);
     assert!(store.load(&at(2)).await.unwrap().is_some());
     let found = store.owned_by(&"ada".into(), None, 10).await.unwrap();
     assert_eq!(found.entries.len(), 1);
@@ -125,7 +125,11 @@ async fn use_django(store: &DjangoTable) {
     let seen = written(store.create(&key(1), &draft("one")).await);
     let seen = written(store.save(&key(1), &seen, &draft("two")).await);
     written(store.touch(&key(1), &seen, &draft("").meta).await);
-    written(store.rename(&key(1), &seen, &key(2), &draft("three")).await);
+    written(
+        store
+            .rename(&key(1), &seen, &key(2), &draft("three"), None)
+            .await,
+    );
     assert!(store.load(&key(2)).await.unwrap().is_some());
     store.delete(&key(2)).await.unwrap();
     written(store.create(&key(3), &draft("four")).await);

@@ -256,6 +256,7 @@ impl Store for DjangoTable {
         seen: &Version,
         to: &StoreKey,
         new: &Draft,
+        _tombstone: Option<&Draft>,
     ) -> Result<Outcome> {
         let doing = "moving a session in Django's table in PostgreSQL";
         let to = key_text(to).ok_or_else(|| unsupported_key(doing))?;

@@ -248,6 +248,7 @@ impl Store for DjangoCache {
         seen: &Version,
         to: &StoreKey,
         new: &Draft,
+        _tombstone: Option<&Draft>,
     ) -> Result<Outcome> {
         if from == to {
             return Ok(Outcome::Stale);

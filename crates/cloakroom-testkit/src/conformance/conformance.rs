@@ -115,6 +115,7 @@ macro_rules! __promises {
             repeated_sweeps_delete_all_expired
             sweep_uses_the_latest_expiry
             expired_entries_stay_until_they_are_swept
+            sweep_deletes_expired_tombstones
         }
     };
 }
@@ -149,6 +150,10 @@ macro_rules! __promises_but_of_sweeping {
             rename_never_creates
             exactly_one_of_concurrent_renames_wins
             exactly_one_of_a_concurrent_rename_and_save_wins
+            rename_leaves_the_tombstone
+            a_stale_rename_leaves_no_tombstone
+            concurrent_renames_leave_the_tombstone_of_the_winner
+            a_tombstone_is_in_no_list
             touch_changes_only_touched_and_expires
             touch_makes_no_save_stale
             a_stale_touch_changes_nothing

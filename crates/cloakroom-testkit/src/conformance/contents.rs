@@ -76,7 +76,7 @@ pub async fn large_data_survives<S: Store>(store: S) {
         store.create(&store_key(2), &too_large).await,
         store.save(&store_key(1), &seen, &too_large).await,
         store
-            .rename(&store_key(1), &seen, &store_key(2), &too_large)
+            .rename(&store_key(1), &seen, &store_key(2), &too_large, None)
             .await,
     ] {
         let kind = refused.as_ref().map_err(|error| error.kind());
@@ -107,7 +107,7 @@ pub async fn an_entry_at_all_limits_survives<S: Store>(store: S) {
 
     let (from, to) = (store_key(1), store_key(2));
     let seen = create_entry(&store, &from, &large).await;
-    let renamed = store.rename(&from, &seen, &to, &large).await;
+    let renamed = store.rename(&from, &seen, &to, &large, None).await;
     let seen = assert_written(renamed, promise);
     let touched = store.touch(&to, &seen, &large.meta).await;
     let seen = assert_written(touched, promise);
@@ -209,12 +209,12 @@ pub async fn store_keys_may_have_any_length<S: Store>(store: S) {
         assert_holds(&store, &key, &draft(n + 10), &seen, promise).await;
 
         let seen = assert_written(
-            store.rename(&key, &seen, &to, &draft(n + 20)).await,
+            store.rename(&key, &seen, &to, &draft(n + 20), None).await,
             promise,
         );
         assert_absent(&store, &key, promise).await;
         let seen = assert_written(
-            store.rename(&to, &seen, &key, &draft(n + 30)).await,
+            store.rename(&to, &seen, &key, &draft(n + 30), None).await,
             promise,
         );
         assert_holds(&store, &key, &draft(n + 30), &seen, promise).await;

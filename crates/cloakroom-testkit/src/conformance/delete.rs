@@ -21,7 +21,7 @@ pub async fn a_deleted_entry_stays_deleted<S: Store>(store: S) {
 
     assert_stale(
         store
-            .rename(&store_key(1), &seen, &store_key(2), &draft(4))
+            .rename(&store_key(1), &seen, &store_key(2), &draft(4), None)
             .await,
         promise,
     );

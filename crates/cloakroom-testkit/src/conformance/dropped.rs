@@ -82,7 +82,7 @@ pub async fn a_dropped_rename_leaves_the_old_or_the_new<S: Store>(store: S) {
     for polls in 1..=MAX_POLLS {
         let (from, to) = (store_key(polls), store_key(1_000 + polls));
         let seen = create_entry(&store, &from, &draft(1)).await;
-        drop_after(polls, store.rename(&from, &seen, &to, &draft(2))).await;
+        drop_after(polls, store.rename(&from, &seen, &to, &draft(2), None)).await;
 
         // The old key is loaded first, so that an entry that moves between the two loads is seen.
         let old = load(&store, &from).await;

@@ -20,6 +20,7 @@
 //! | `compares` | write an entry as a whole or not at all, never create one with `save`, `touch` or `rename`, and keep a deleted entry deleted unless a save is still running; without `compares`, `Session::take` returns `Unsupported` |
 //! | `revokes` | stop loading an entry through the instance that deleted it |
 //! | `owners` | store owners, and return `Unsupported` when asked to list them |
+//! | `tombstones` | free the old key with `rename`; it is given no tombstone |
 //!
 //! Every store must keep what is within the [`limits`](cloakroom::limits): the longest owner and
 //! label, and an entry of 16 MiB, or of its `max_size` if that is smaller. If its `max_size` is at
@@ -53,6 +54,7 @@ mod save;
 pub mod shared;
 mod sweep;
 mod take;
+mod tombstone;
 mod touch;
 
 pub use conformance::all;
@@ -71,4 +73,5 @@ pub use sample::{draft, store_key};
 pub use save::*;
 pub use sweep::*;
 pub use take::one_of_parallel_requests_takes_an_item;
+pub use tombstone::*;
 pub use touch::*;

@@ -36,7 +36,7 @@ pub async fn owned_by_lists_exactly_the_owners_entries<S: Store>(store: S) {
     let outcome = store.touch(&store_key(1), &seen[1], &meta(21)).await;
     let _ = assert_written(outcome, "touch writes");
     let outcome = store
-        .rename(&store_key(2), &seen[2], &store_key(22), &ada(22))
+        .rename(&store_key(2), &seen[2], &store_key(22), &ada(22), None)
         .await;
     let _ = assert_written(outcome, "rename writes");
     let outcome = store.save(&store_key(3), &seen[3], &of("grace", 23)).await;

@@ -197,7 +197,10 @@ async fn save_until_gone<S: Store>(
         let (new, elsewhere) = (draft(saver), store_key(1_000 + saver));
         assert_stale(store.save(&key, &seen, &new).await, promise);
         assert_stale(store.touch(&key, &seen, &new.meta).await, promise);
-        assert_stale(store.rename(&key, &seen, &elsewhere, &new).await, promise);
+        assert_stale(
+            store.rename(&key, &seen, &elsewhere, &new, None).await,
+            promise,
+        );
         assert_absent(&*store, &elsewhere, promise).await;
     }
 }

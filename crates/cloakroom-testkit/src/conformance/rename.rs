@@ -17,7 +17,7 @@ pub async fn rename_moves_the_entry_once<S: Store>(store: S) {
     let seen = create_entry(&store, &store_key(1), &draft(1)).await;
 
     let outcome = store
-        .rename(&store_key(1), &seen, &store_key(2), &draft(2))
+        .rename(&store_key(1), &seen, &store_key(2), &draft(2), None)
         .await;
     let version = assert_written(outcome, promise);
     assert_absent(&store, &store_key(1), promise).await;
@@ -25,7 +25,7 @@ pub async fn rename_moves_the_entry_once<S: Store>(store: S) {
 
     assert_stale(
         store
-            .rename(&store_key(1), &seen, &store_key(3), &draft(3))
+            .rename(&store_key(1), &seen, &store_key(3), &draft(3), None)
             .await,
         promise,
     );
@@ -39,7 +39,7 @@ pub async fn a_renamed_entry_can_be_saved_and_deleted<S: Store>(store: S) {
     let seen = create_entry(&store, &store_key(1), &draft(1)).await;
     let seen = assert_written(
         store
-            .rename(&store_key(1), &seen, &store_key(2), &draft(2))
+            .rename(&store_key(1), &seen, &store_key(2), &draft(2), None)
             .await,
         promise,
     );
@@ -47,7 +47,7 @@ pub async fn a_renamed_entry_can_be_saved_and_deleted<S: Store>(store: S) {
     let seen = assert_written(store.save(&store_key(2), &seen, &draft(3)).await, promise);
     let seen = assert_written(
         store
-            .rename(&store_key(2), &seen, &store_key(1), &draft(4))
+            .rename(&store_key(2), &seen, &store_key(1), &draft(4), None)
             .await,
         promise,
     );
@@ -64,7 +64,7 @@ pub async fn rename_makes_the_old_version_stale<S: Store>(store: S) {
     let promise = "rename makes the old version stale";
     let seen = create_entry(&store, &store_key(1), &draft(1)).await;
     let outcome = store
-        .rename(&store_key(1), &seen, &store_key(2), &draft(2))
+        .rename(&store_key(1), &seen, &store_key(2), &draft(2), None)
         .await;
     let version = assert_written(outcome, "rename writes");
 
@@ -87,13 +87,13 @@ pub async fn rename_never_overwrites<S: Store>(store: S) {
 
     assert_stale(
         store
-            .rename(&store_key(1), &seen, &store_key(2), &draft(3))
+            .rename(&store_key(1), &seen, &store_key(2), &draft(3), None)
             .await,
         promise,
     );
     assert_stale(
         store
-            .rename(&store_key(1), &seen, &store_key(1), &draft(3))
+            .rename(&store_key(1), &seen, &store_key(1), &draft(3), None)
             .await,
         promise,
     );
@@ -114,7 +114,7 @@ pub async fn a_stale_rename_changes_nothing<S: Store>(store: S) {
     );
 
     match store
-        .rename(&store_key(1), &old, &store_key(2), &draft(3))
+        .rename(&store_key(1), &old, &store_key(2), &draft(3), None)
         .await
     {
         Ok(Outcome::Written(version)) if !store.guarantees().compares => {
@@ -137,7 +137,7 @@ pub async fn rename_never_creates<S: Store>(store: S) {
 
     assert_stale(
         store
-            .rename(&store_key(2), &elsewhere, &store_key(3), &draft(2))
+            .rename(&store_key(2), &elsewhere, &store_key(3), &draft(2), None)
             .await,
         promise,
     );
@@ -164,7 +164,7 @@ pub async fn exactly_one_of_concurrent_renames_wins<S: Store>(store: S) {
             let (from, seen, to) = (from.clone(), seen.clone(), place(n));
             renames.spawn(async move {
                 start.wait().await;
-                (n, store.rename(&from, &seen, &to, &draft(n)).await)
+                (n, store.rename(&from, &seen, &to, &draft(n), None).await)
             });
         }
 
@@ -247,7 +247,7 @@ pub async fn exactly_one_of_a_concurrent_rename_and_save_wins<S: Store>(store: S
 
 async fn rename_entry<S: Store>(store: Arc<S>, round: u64, seen: Version) -> Result<Outcome> {
     let (from, to) = (store_key(2 * round), store_key(2 * round + 1));
-    store.rename(&from, &seen, &to, &draft(3)).await
+    store.rename(&from, &seen, &to, &draft(3), None).await
 }
 
 async fn save_entry<S: Store>(store: Arc<S>, round: u64, seen: Version) -> Result<Outcome> {

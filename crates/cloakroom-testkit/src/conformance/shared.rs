@@ -108,7 +108,7 @@ pub async fn a_rename_through_one_is_stale_for_the_other<S: Store, T: Store>(one
     )
     .await;
     let outcome = one
-        .rename(&store_key(1), &seen, &store_key(2), &draft(2))
+        .rename(&store_key(1), &seen, &store_key(2), &draft(2), None)
         .await;
     let version = assert_written(outcome, "rename writes");
 
@@ -117,7 +117,7 @@ pub async fn a_rename_through_one_is_stale_for_the_other<S: Store, T: Store>(one
     }
     assert_stale(
         other
-            .rename(&store_key(1), &seen, &store_key(3), &draft(3))
+            .rename(&store_key(1), &seen, &store_key(3), &draft(3), None)
             .await,
         promise,
     );

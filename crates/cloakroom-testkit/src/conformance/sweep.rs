@@ -109,7 +109,7 @@ pub async fn sweep_uses_the_latest_expiry<S: Store>(store: S) {
         let _ = assert_written(outcome, "touch writes");
         let to = store_key(renamed + 100);
         let outcome = store
-            .rename(&store_key(renamed), &seen[2], &to, &draft(renamed))
+            .rename(&store_key(renamed), &seen[2], &to, &draft(renamed), None)
             .await;
         let _ = assert_written(outcome, "rename writes");
     }
@@ -148,7 +148,7 @@ pub async fn expired_entries_stay_until_they_are_swept<S: Store>(store: S) {
     );
     let seen = assert_written(
         store
-            .rename(&store_key(1), &seen, &store_key(2), &past(3))
+            .rename(&store_key(1), &seen, &store_key(2), &past(3), None)
             .await,
         promise,
     );

@@ -126,12 +126,13 @@ macro_rules! store_methods {
             seen: &cloakroom::store::Version,
             to: &cloakroom::StoreKey,
             new: &cloakroom::store::Draft,
+            tombstone: Option<&cloakroom::store::Draft>,
         ) -> cloakroom::Result<cloakroom::store::Outcome> {
             self.around(Call::Rename, async {
                 if self.is_stale(Call::Rename) {
                     return Ok(cloakroom::store::Outcome::Stale);
                 }
-                self.inner().rename(from, seen, to, new).await
+                self.inner().rename(from, seen, to, new, tombstone).await
             })
             .await
         }

@@ -57,7 +57,10 @@ pub(crate) enum Defect {
     RenameIgnoresTheVersion,
     RenameKeepsTheOld,
     RenameOverwrites,
+    RenameForgetsTheTombstone,
     RenameReturnsAnotherVersion,
+    StaleRenamesLeaveATombstone,
+    TombstonesBelongToTheOwner,
     SaveChecksThenWrites,
     SaveIgnoresTheVersion,
     SaveKeepsTheMeta,
@@ -69,6 +72,7 @@ pub(crate) enum Defect {
     SaveWritesMetaWhenStale,
     SweepDeletesUnexpired,
     SweepIgnoresItsLimit,
+    SweepKeepsTombstones,
     SweepKeepsWhatExpiresNow,
     SweepMiscounts,
     SweepUsesTheFirstExpiry,
@@ -262,7 +266,7 @@ impl Table {
 
 impl Store for Broken {
     fn guarantees(&self) -> Guarantees {
-        let mut guarantees = Guarantees::default().compares().revokes();
+        let mut guarantees = Guarantees::default().compares().revokes().tombstones();
         guarantees.owners = !self.has(ListsOwnersWithoutDeclaringIt);
         guarantees.max_size = self.has(DeclaresASmallerMaxSize).then_some(1_000);
         guarantees
@@ -422,8 +426,21 @@ impl Store for Broken {
         seen: &Version,
         to: &StoreKey,
         new: &Draft,
+        tombstone: Option<&Draft>,
     ) -> Result<Outcome> {
         let (from, to, mut entry) = (self.place(from)?, self.place(to)?, self.kept(new)?);
+        let mut tombstone = tombstone
+            .map(|tombstone| self.kept(tombstone))
+            .transpose()?;
+        match self.defect {
+            RenameForgetsTheTombstone => tombstone = None,
+            TombstonesBelongToTheOwner => {
+                if let Some(tombstone) = &mut tombstone {
+                    tombstone.meta.owner = entry.meta.owner.clone();
+                }
+            }
+            _ => {}
+        }
         if self.has(RenameDropsTheOwner) {
             entry.meta.owner = None;
         }
@@ -436,6 +453,10 @@ impl Store for Broken {
             };
             let is_free = !table.entries.contains_key(&to) || self.has(RenameOverwrites);
             if !is_good || !is_free {
+                if let (true, Some(tombstone)) = (self.has(StaleRenamesLeaveATombstone), tombstone)
+                {
+                    let _ = table.put(from, tombstone);
+                }
                 return Ok(Outcome::Stale);
             }
             if !self.has(RenameChecksThenWrites) && !self.has(RenameDeletesThenCreates) {
@@ -443,6 +464,9 @@ impl Store for Broken {
                     table.entries.remove(&from);
                 }
                 let outcome = table.put(to, entry);
+                if let Some(tombstone) = tombstone {
+                    let _ = table.put(from, tombstone);
+                }
                 return match self.defect {
                     RenameReturnsAnotherVersion => Ok(Outcome::Written(SaveId::random()?.into())),
                     _ => Ok(outcome),
@@ -459,6 +483,9 @@ impl Store for Broken {
         }
         let mut table = self.table();
         table.entries.remove(&from);
+        if let Some(tombstone) = tombstone {
+            let _ = table.put(from, tombstone);
+        }
         Ok(table.put(to, entry))
     }
 
@@ -506,6 +533,7 @@ impl Store for Broken {
         }
         let is_dead = |place: &Vec<u8>, entry: &Entry| match self.defect {
             SweepDeletesUnexpired => true,
+            SweepKeepsTombstones => !entry.meta.is_tombstone() && entry.meta.expires <= now,
             SweepKeepsWhatExpiresNow => entry.meta.expires < now,
             SweepUsesTheFirstExpiry => table.first_expiries[place] <= now,
             _ => entry.meta.expires <= now,

@@ -166,6 +166,7 @@ fn cases() -> Vec<Case> {
         RefusesStoreKeysOtherThanHashes => store_keys_may_have_any_length;
         RenameChecksThenWrites =>
             exactly_one_of_concurrent_renames_wins,
+            concurrent_renames_leave_the_tombstone_of_the_winner,
             exactly_one_of_a_concurrent_rename_and_save_wins;
         RenameCreates => rename_never_creates, a_deleted_entry_stays_deleted;
         RenameDropsTheOwner =>
@@ -174,7 +175,10 @@ fn cases() -> Vec<Case> {
         RenameIgnoresTheVersion => a_stale_rename_changes_nothing;
         RenameKeepsTheOld => rename_moves_the_entry_once, rename_makes_the_old_version_stale;
         RenameOverwrites => rename_never_overwrites;
+        RenameForgetsTheTombstone => rename_leaves_the_tombstone;
         RenameReturnsAnotherVersion => a_renamed_entry_can_be_saved_and_deleted;
+        StaleRenamesLeaveATombstone => a_stale_rename_leaves_no_tombstone;
+        TombstonesBelongToTheOwner => rename_leaves_the_tombstone, a_tombstone_is_in_no_list;
         RenameDeletesThenCreates => a_dropped_rename_leaves_the_old_or_the_new;
         SaveChecksThenWrites =>
             concurrent_increments_add_up, a_logout_is_not_undone_by_concurrent_saves,
@@ -193,6 +197,7 @@ fn cases() -> Vec<Case> {
         SweepKeepsWhatExpiresNow => sweep_deletes_exactly_the_expired;
         SweepMiscounts => repeated_sweeps_delete_all_expired;
         SweepDeletesUnexpired => sweep_deletes_exactly_the_expired, sweep_keeps_unexpired_entries;
+        SweepKeepsTombstones => sweep_deletes_expired_tombstones;
         SweepWorksOnce => repeated_sweeps_delete_all_expired;
         RefusesLargeData => large_data_survives;
         RefusesLongOwners => an_entry_at_all_limits_survives;

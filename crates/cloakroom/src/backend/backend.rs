@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::cache::ask_cache;
 use super::cached::CachedBackend;
 use super::cookie::CookieBackend;
-use super::decode::{decode, tag};
+use super::decode::{Loaded, decode, tag};
 use super::tier::Tier;
 use super::write_through::WriteThroughBackend;
 use crate::format::{DefaultFormat, Format, FormatRules, Tags};
@@ -61,6 +61,8 @@ impl Backend {
             store: AnyStore::new(store),
             format: Arc::new(format),
             timeout: DEFAULT_TIMEOUT,
+            // `set_tombstone_age` sets it.
+            tombstone_age: Duration::ZERO,
             // `set_cookie` sets it before the first session is created.
             namespace: "".into(),
         }))
@@ -120,6 +122,11 @@ impl Backend {
         }
     }
 
+    pub(crate) fn tombstone_age(&self) -> Duration {
+        self.origin()
+            .map_or(Duration::ZERO, |origin| origin.tombstone_age)
+    }
+
     pub(crate) fn max_size(&self) -> usize {
         self.max_size
     }
@@ -127,6 +134,19 @@ impl Backend {
     /// Limits the size of one session.
     pub(crate) fn set_max_size(&mut self, max_size: usize) {
         self.max_size = max_size;
+    }
+
+    /// Sets how long a tombstone stays at the old key of a session that moved. Zero leaves none.
+    pub(crate) fn set_tombstone_age(&mut self, age: Duration) {
+        match &mut self.kind {
+            Kind::Store(origin)
+            | Kind::Cached(CachedBackend { origin, .. })
+            | Kind::WriteThrough(WriteThroughBackend { origin, .. }) => {
+                let keeps_them = origin.store.guarantees().tombstones;
+                origin.tombstone_age = if keeps_them { age } else { Duration::ZERO };
+            }
+            Kind::Cookie(_) => {}
+        }
     }
 
     /// Sets the cookie, which determines the namespace of new keys.
@@ -217,7 +237,7 @@ impl Backend {
         &self,
         key: &StoreKey,
         now: SystemTime,
-    ) -> Result<Option<(Record, Version)>> {
+    ) -> Result<Loaded<(Record, Version)>> {
         let format = self.format();
         match &self.kind {
             Kind::Store(origin) => decode(format, key, origin.load(key).await),
@@ -232,7 +252,7 @@ impl Backend {
         &self,
         key: &StoreKey,
         now: SystemTime,
-    ) -> Result<Option<(Record, Version)>> {
+    ) -> Result<Loaded<(Record, Version)>> {
         match &self.kind {
             Kind::WriteThrough(write_through) => write_through.reload(key).await,
             Kind::Store(_) | Kind::Cached(_) | Kind::Cookie(_) => self.load(key, now).await,
@@ -260,8 +280,8 @@ impl Backend {
         }
     }
 
-    /// Does what [`save`](Self::save) does, and moves the entry to a fresh key. If the answer is
-    /// lost, the fresh key is added to `lost`.
+    /// Does what [`save`](Self::save) does, and moves the entry to a fresh key. A tombstone stays
+    /// at the old key. If the answer is lost, the fresh key is added to `lost`.
     pub(crate) async fn rename(
         &self,
         from: &EntryRef,
@@ -314,6 +334,14 @@ impl Backend {
             Kind::Cached(CachedBackend { cache, .. }) => Some(cache),
             Kind::WriteThrough(WriteThroughBackend { cache, .. }) => Some(&cache.store),
             Kind::Store(_) | Kind::Cookie(_) => None,
+        }
+    }
+
+    /// Returns the version of the entry at `key` in the origin, whatever it contains.
+    pub(crate) async fn version(&self, key: &StoreKey) -> Result<Option<Version>> {
+        match self.origin() {
+            Some(origin) => Ok(origin.load(key).await?.map(|entry| entry.version)),
+            None => Ok(None),
         }
     }
 

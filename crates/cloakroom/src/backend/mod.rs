@@ -11,4 +11,5 @@ mod write_through;
 pub use backend::Backend;
 pub use cached::CachedBackend;
 pub use cookie::CookieBackend;
+pub(crate) use decode::Loaded;
 pub use write_through::WriteThroughBackend;

@@ -4,6 +4,7 @@ use std::time::Duration;
 use crate::format::Format;
 use crate::model::{
     Draft, Entry, EntryRef, Error, ErrorKind, Meta, Outcome, Result, SessionKey, StoreKey,
+    Tombstone, after,
 };
 use crate::store::{AnyStore, Store};
 
@@ -13,6 +14,8 @@ pub(super) struct Tier {
     pub(super) store: AnyStore,
     pub(super) format: Arc<dyn Format>,
     pub(super) timeout: Duration,
+    /// How long a tombstone stays at the old key of a session that moved. Zero if none does.
+    pub(super) tombstone_age: Duration,
     /// The namespace of new keys.
     pub(super) namespace: Arc<str>,
 }
@@ -73,8 +76,8 @@ impl Tier {
         Ok(outcome.written().map(|version| at.at_version(version)))
     }
 
-    /// Does what [`save`](Self::save) does, and moves the entry to a fresh key. If the answer is
-    /// lost, the fresh key is added to `lost`.
+    /// Does what [`save`](Self::save) does, and moves the entry to a fresh key. A tombstone stays
+    /// at the old key. If the answer is lost, the fresh key is added to `lost`.
     pub(super) async fn rename(
         &self,
         from: &EntryRef,
@@ -83,7 +86,11 @@ impl Tier {
     ) -> Result<Option<EntryRef>> {
         let key = self.format.new_key()?;
         let to = self.format.store_key(&self.namespace, &key);
-        let renamed = self.store.rename(&from.store_key, &from.version, &to, new);
+        let tombstone = self.tombstone(&to, new)?;
+        let tombstone = tombstone.as_ref();
+        let renamed = self
+            .store
+            .rename(&from.store_key, &from.version, &to, new, tombstone);
         let renamed = self.within("moving a session to a new key", renamed).await;
         if let Err(error) = &renamed
             && error.kind().may_have_happened()
@@ -92,6 +99,18 @@ impl Tier {
         }
         let version = renamed?.written();
         Ok(version.map(|version| EntryRef::new(key, to, version)))
+    }
+
+    /// Returns the tombstone to leave when `new` moves to the key `successor`.
+    fn tombstone(&self, successor: &StoreKey, new: &Draft) -> Result<Option<Draft>> {
+        if self.tombstone_age.is_zero() {
+            return Ok(None);
+        }
+        let tombstone = Tombstone::new(successor.clone(), new.meta.owner.clone());
+        let data = self.format.encode_tombstone(&tombstone)?;
+        let now = new.meta.touched;
+        let meta = Meta::tombstone(now, after(now, self.tombstone_age));
+        Ok(data.map(|data| Draft::new(data, meta, new.save_id)))
     }
 
     pub(super) async fn touch(&self, at: &EntryRef, meta: &Meta) -> Result<Option<EntryRef>> {

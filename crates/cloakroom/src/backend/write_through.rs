@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use super::cache::ask_cache;
-use super::decode::decode;
+use super::decode::{Loaded, decode};
 use super::tier::Tier;
 use crate::format::{Facts, FormatRules};
 use crate::model::{
@@ -73,20 +73,19 @@ impl WriteThroughBackend {
         &self,
         key: &StoreKey,
         now: SystemTime,
-    ) -> Result<Option<(Record, Version)>> {
+    ) -> Result<Loaded<(Record, Version)>> {
         let cache = ask_cache("reading", self.cache.store.load(key)).await;
         if let Some(Some(copy)) = &cache
             && let Some(record) = self.read_copy(copy)
             && record.meta.expires > now
         {
-            return Ok(Some((
-                record,
-                Version::of_tiers(Some(copy.version.clone()), None),
-            )));
+            let version = Version::of_tiers(Some(copy.version.clone()), None);
+            return Ok(Loaded::Session((record, version)));
         }
         let loaded = self.origin.load(key).await;
-        let Some((record, entry)) = decode(&*self.origin.format, key, loaded)? else {
-            return Ok(None);
+        let (record, entry) = match decode(&*self.origin.format, key, loaded)? {
+            Loaded::Session(found) => found,
+            no_session => return Ok(no_session),
         };
         let copy = match cache {
             Some(Some(unreadable)) => Some(unreadable.version),
@@ -95,22 +94,25 @@ impl WriteThroughBackend {
             }
             Some(None) | None => None,
         };
-        Ok(Some((record, Version::of_tiers(copy, Some(entry)))))
+        let version = Version::of_tiers(copy, Some(entry));
+        Ok(Loaded::Session((record, version)))
     }
 
     /// Loads the entry from the origin. The returned version includes the version of the copy,
     /// which is read before the entry: if a write finds the same version, the copy has not changed
     /// in the meantime.
-    pub(super) async fn reload(&self, key: &StoreKey) -> Result<Option<(Record, Version)>> {
+    pub(super) async fn reload(&self, key: &StoreKey) -> Result<Loaded<(Record, Version)>> {
         let cache = ask_cache("reading", self.cache.store.load(key))
             .await
             .flatten();
         let loaded = self.origin.load(key).await;
-        let found = decode(&*self.origin.format, key, loaded)?;
-        Ok(found.map(|(record, entry)| {
-            let copy = cache.map(|copy| copy.version);
-            (record, Version::of_tiers(copy, Some(entry)))
-        }))
+        Ok(match decode(&*self.origin.format, key, loaded)? {
+            Loaded::Session((record, entry)) => {
+                let copy = cache.map(|copy| copy.version);
+                Loaded::Session((record, Version::of_tiers(copy, Some(entry))))
+            }
+            no_session => no_session,
+        })
     }
 
     pub(super) async fn create(&self, draft: &Draft) -> Result<EntryRef> {

@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 use super::format::Format;
 use super::rules::FormatRules;
 use crate::model::{
-    Error, ErrorKind, Expiry, Items, Result, SessionData, SessionKey, StoreKey, Value, from_millis,
-    millis,
+    Error, ErrorKind, Expiry, Items, Owner, Result, SessionData, SessionKey, StoreKey, Tombstone,
+    Value, from_millis, millis,
 };
 
 /// Cloakroom's format, which is the default.
@@ -33,6 +33,9 @@ use crate::model::{
 /// | [`At`](Expiry::At) | `expires_at`: a number, in milliseconds since 1970 |
 /// | [`BrowserClose`](Expiry::BrowserClose) | `browser_close`: `true` |
 /// | [`BrowserCloseOrIdle`](Expiry::BrowserCloseOrIdle) | `browser_close` and `idle_secs` |
+///
+/// * **Tombstone**: the byte `1`, and a JSON object with the members `moved_to`, the store key of the
+///   successor in base64url without padding, and `owner`, which is left out if there is none.
 ///
 /// # Examples
 /// ```
@@ -148,22 +151,50 @@ impl Format for DefaultFormat {
     }
 
     fn decode(&self, bytes: &Bytes) -> Result<SessionData> {
-        match bytes.split_first() {
-            Some((&VERSION, json)) => {
-                let object: DataObject<'_> = serde_json::from_slice(json).map_err(|source| {
-                    corrupt(format!(
-                        "its JSON is invalid ({:?} error)",
-                        source.classify()
-                    ))
-                })?;
-                Ok(object.into_data(bytes))
-            }
-            Some((version, _)) => Err(corrupt(format!(
-                "it has format version {version}, and this program reads version {VERSION}"
-            ))),
-            None => Err(corrupt("it is empty")),
-        }
+        let object: DataObject<'_> = parse(bytes)?;
+        Ok(object.into_data(bytes))
     }
+
+    fn encode_tombstone(&self, tombstone: &Tombstone) -> Result<Option<Bytes>> {
+        let object = TombstoneObject {
+            moved_to: BASE64URL_NOPAD.encode(tombstone.successor.as_bytes()),
+            owner: tombstone.owner.as_ref().map(|owner| owner.as_str().into()),
+        };
+        let mut bytes = vec![VERSION];
+        bytes.extend_from_slice(Value::of(&object)?.as_json()?);
+        Ok(Some(bytes.into()))
+    }
+
+    fn decode_tombstone(&self, bytes: &Bytes) -> Result<Tombstone> {
+        let object: TombstoneObject = parse(bytes)?;
+        let successor = BASE64URL_NOPAD.decode(object.moved_to.as_bytes());
+        let successor = successor.map_err(|_| corrupt("its `moved_to` is not base64url"))?;
+        let owner = object.owner.map(Owner::from);
+        Ok(Tombstone::new(StoreKey::new(&successor), owner))
+    }
+}
+
+/// Parses the JSON object after the format version.
+fn parse<'a, T: Deserialize<'a>>(bytes: &'a Bytes) -> Result<T> {
+    match bytes.split_first() {
+        Some((&VERSION, json)) => serde_json::from_slice(json).map_err(|source| {
+            let class = source.classify();
+            corrupt(format!("its JSON is invalid ({class:?} error)"))
+        }),
+        Some((version, _)) => Err(corrupt(format!(
+            "it has format version {version}, and this program reads version {VERSION}"
+        ))),
+        None => Err(corrupt("it is empty")),
+    }
+}
+
+/// The JSON object of a tombstone.
+#[derive(serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+struct TombstoneObject {
+    moved_to: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
 }
 
 /// The JSON object of an entry. The values borrow from the buffer that the store returned.

@@ -6,7 +6,10 @@ use http::HeaderValue;
 
 use super::rules::FormatRules;
 use crate::http::SetCookie;
-use crate::model::{Error, Expiry, Meta, Result, SessionData, SessionKey, SessionTag, StoreKey};
+use crate::model::{
+    Error, ErrorKind, Expiry, Meta, Result, SessionData, SessionKey, SessionTag, StoreKey,
+    Tombstone,
+};
 
 /// The representation of a session outside the program: its key, its store key and its bytes.
 ///
@@ -49,6 +52,31 @@ pub trait Format: Send + Sync + 'static {
     /// decides what the core does then. For every other kind of error, the core returns the error
     /// to the handler and does not overwrite the entry.
     fn decode(&self, bytes: &Bytes) -> Result<SessionData>;
+
+    /// Encodes the tombstone that stays at the old key when a session moves to a new key. Returns
+    /// `None` if the format keeps none; the old key is unknown then.
+    ///
+    /// The provided method returns `None`.
+    ///
+    /// # Errors
+    /// [`BadValue`](crate::ErrorKind::BadValue) if the format cannot represent the tombstone.
+    fn encode_tombstone(&self, tombstone: &Tombstone) -> Result<Option<Bytes>> {
+        let _ = tombstone;
+        Ok(None)
+    }
+
+    /// Decodes bytes that [`encode_tombstone`](Self::encode_tombstone) wrote.
+    ///
+    /// # Errors
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if the bytes cannot be read. The key then counts as
+    /// unknown. The provided method always returns this error.
+    fn decode_tombstone(&self, bytes: &Bytes) -> Result<Tombstone> {
+        let _ = bytes;
+        Err(Error::new(
+            ErrorKind::Corrupt,
+            "reading a tombstone: this format keeps none",
+        ))
+    }
 
     /// Completes the facts of a loaded entry.
     ///

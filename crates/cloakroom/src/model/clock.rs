@@ -128,7 +128,7 @@ pub fn after(at: SystemTime, by: Duration) -> SystemTime {
 
 /// 9999-12-31T23:59:59.999Z: the last instant that every database and every cookie date can
 /// express.
-const LAST_MILLI: i64 = 253_402_300_799_999;
+pub(super) const LAST_MILLI: i64 = 253_402_300_799_999;
 
 const LAST_MICRO: i64 = LAST_MILLI * 1_000;
 

@@ -70,8 +70,6 @@ pub struct Entry {
     pub meta: Meta,
     /// The version against which a later [`save`](crate::store::Store::save) compares.
     pub version: Version,
-    // Boxed to keep `Entry` small, since few entries have this key.
-    moved_to: Option<Box<StoreKey>>,
 }
 
 impl Entry {
@@ -91,48 +89,7 @@ impl Entry {
             data,
             meta,
             version,
-            moved_to: None,
         }
-    }
-
-    /// Creates a mark: the entry that a store leaves at the old key of a session that moved to
-    /// `to`.
-    ///
-    /// A mark is not a session, and its data is empty. `meta` contains the owner of the session;
-    /// its `expires` is the time until which the mark is kept.
-    ///
-    /// # Examples
-    /// ```
-    /// use cloakroom::StoreKey;
-    /// use cloakroom::store::Entry;
-    ///
-    /// # let draft = cloakroom_testkit::conformance::draft(7);
-    /// let to = StoreKey::new(&[7; 32]);
-    /// let mark = Entry::moved(to.clone(), draft.meta.clone(), draft.version());
-    /// assert_eq!(mark.moved_to(), Some(&to));
-    /// assert!(mark.data.is_empty());
-    /// ```
-    pub fn moved(to: StoreKey, meta: Meta, version: Version) -> Self {
-        Self {
-            data: Bytes::new(),
-            meta,
-            version,
-            moved_to: Some(Box::new(to)),
-        }
-    }
-
-    /// Returns the current key of a session that moved, or `None` if this entry is a session.
-    ///
-    /// # Examples
-    /// ```
-    /// use cloakroom::store::Entry;
-    ///
-    /// # let draft = cloakroom_testkit::conformance::draft(7);
-    /// let session = Entry::from(draft);
-    /// assert_eq!(session.moved_to(), None);
-    /// ```
-    pub fn moved_to(&self) -> Option<&StoreKey> {
-        self.moved_to.as_deref()
     }
 }
 

@@ -12,6 +12,7 @@ pub mod limits;
 mod owner;
 mod page;
 mod record;
+mod tombstone;
 mod version;
 
 pub(crate) use clock::storable;
@@ -25,4 +26,5 @@ pub use key::{SessionKey, SessionTag, StoreKey};
 pub use owner::Owner;
 pub use page::{Cursor, Page};
 pub(crate) use record::{EntryRef, Record, SavedEntry};
+pub use tombstone::Tombstone;
 pub use version::{SaveId, Version};

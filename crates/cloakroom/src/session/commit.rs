@@ -2,10 +2,12 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::edits::Edits;
-use super::plan::{Commit, Committed, Plan, Write};
+use super::plan::{Commit, Committed, Plan, Write, interrupted};
 use super::queue::CommitTurn;
+use crate::backend::Loaded;
 use crate::model::{
-    EntryRef, Error, ErrorKind, Meta, Record, Result, SavedEntry, SessionKey, StoreKey, Version,
+    EntryRef, Error, ErrorKind, Meta, Record, Result, SavedEntry, SessionKey, StoreKey, Tombstone,
+    Version,
 };
 
 impl Commit {
@@ -26,6 +28,11 @@ impl Commit {
             Plan::Rename(base, write) => (base, write, true),
             Plan::Create(write) => return create(core, &write).await.map(Some),
             Plan::Touch(base, meta) => return Ok(touch(core, base, meta).await),
+            Plan::LogIn(tombstone) => {
+                return Box::pin(log_in(core, &self.edits, Some(&tombstone)))
+                    .await
+                    .map(Some);
+            }
             Plan::End(base) => return Box::pin(end(core, &base)).await.map(Some),
         };
         let race = Race {
@@ -66,6 +73,33 @@ async fn create(core: &Core, write: &Write) -> Result<Committed> {
     Ok(Committed::saved(write.saved(entry)))
 }
 
+/// Creates a session for a login whose session is gone from its key. A logout wins over every other
+/// commit that was under way, but this user has just been authenticated.
+///
+/// If `tombstone` shows that the same user has just logged in with the same key, the new session
+/// gets a copy of the items of the other login's session. The browser keeps the cookie of the
+/// response that arrives last, and each of the two opens a session with these items.
+async fn log_in(core: &Core, edits: &Edits, tombstone: Option<&Tombstone>) -> Result<Committed> {
+    let now = core.now();
+    let mut record = Record::blank(now);
+    if let Some(tombstone) = tombstone
+        && let Some(successor) = core.successor(tombstone).await?
+    {
+        // A login as another user than this owner removes the data again, so a key that an attacker
+        // has planted leads to no items of the victim.
+        record.data = successor.data;
+        record.meta.owner = successor.meta.owner;
+    }
+    edits.replay(&mut record, core.backend.format())?;
+    let Some(write) = Write::of(&record, core, now)? else {
+        return Err(interrupted());
+    };
+    Ok(Committed {
+        replayed: Some(Box::new(record)),
+        ..create(core, &write).await?
+    })
+}
+
 async fn end(core: &Core, base: &SavedEntry) -> Result<Committed> {
     core.end(&base.entry.store_key, &base.meta).await?;
     Ok(Committed::ended())
@@ -90,7 +124,7 @@ impl Race<'_> {
         // The entry may still be there, but a session that expired during the request is treated
         // like one that was logged out.
         if self.base.meta.expires <= self.core.now() {
-            return Box::pin(self.gone(None)).await;
+            return Box::pin(self.gone(None, None)).await;
         }
         // Join the line if there is one: if this commit went ahead, the commits in the line would
         // lose to it.
@@ -152,7 +186,7 @@ impl Race<'_> {
             match (self.core.reload(store_key).await?, &lost_answer) {
                 // The entry is unchanged, so the call whose answer was lost has not happened yet.
                 // The same draft can be sent again: only one of the two calls can succeed.
-                (Some((_, version)), Some(_))
+                (Loaded::Session((_, version)), Some(_))
                     if version.tells_saves_apart()
                         && version.of_entry() == self.base.entry.version.of_entry() =>
                 {
@@ -160,20 +194,23 @@ impl Race<'_> {
                 }
                 // The entry has the version of this draft, so the call has happened and only its
                 // answer was lost.
-                (Some((_, version)), _) if self.is_ours(&version) => {
+                (Loaded::Session((_, version)), _) if self.is_ours(&version) => {
                     let entry = self.base.entry.at_version(version);
                     return Ok(self.won(self.write.saved(entry)));
                 }
                 // Another save came after the lost call or instead of it. If the lost call has
                 // happened, a replay would apply the edits twice. With a rename there is no
                 // doubt: had it happened, no entry would be here.
-                (Some(_), Some(lost)) if !self.renames => return Err(lost.clone()),
-                (Some((fresh, version)), _) => {
+                (Loaded::Session(_), Some(lost)) if !self.renames => return Err(lost.clone()),
+                (Loaded::Session((fresh, version)), _) => {
                     if !self.replay(fresh, version)? {
                         return end(self.core, &self.base).await;
                     }
                 }
-                (None, lost) => return self.gone(lost.as_ref()).await,
+                (Loaded::Moved(tombstone, _), lost) => {
+                    return self.gone(Some(&tombstone), lost.as_ref()).await;
+                }
+                (Loaded::Nothing, lost) => return self.gone(None, lost.as_ref()).await,
             }
         }
         Err(Error::new(
@@ -200,7 +237,11 @@ impl Race<'_> {
 
     /// Decides what to do if the entry is gone: a rename whose answer was lost may have moved it,
     /// and a login gets a new session. Anything else is an error.
-    async fn gone(&mut self, lost: Option<&Error>) -> Result<Committed> {
+    async fn gone(
+        &mut self,
+        tombstone: Option<&Tombstone>,
+        lost: Option<&Error>,
+    ) -> Result<Committed> {
         if let Some(saved) = self.renamed().await? {
             return Ok(self.won(saved));
         }
@@ -212,20 +253,10 @@ impl Race<'_> {
         {
             return Err(lost.clone());
         }
-        // A logout wins over every commit that was under way, except over a login: its user has
-        // just been authenticated. The login gets a new session without data of the ended one.
-        if self.edits.log_in() {
-            let now = self.core.now();
-            let mut record = Record::blank(now);
-            self.edits.replay(&mut record, self.core.backend.format())?;
-            if let Some(write) = Write::of(&record, self.core, now)? {
-                return Ok(Committed {
-                    replayed: Some(Box::new(record)),
-                    ..create(self.core, &write).await?
-                });
-            }
+        match self.edits.log_in() {
+            true => log_in(self.core, &self.edits, tombstone).await,
+            false => Err(interrupted()),
         }
-        Err(interrupted())
     }
 
     /// Returns the entry if a rename whose answer was lost has moved it.
@@ -234,12 +265,12 @@ impl Race<'_> {
         // `rename` first creates a copy there, which proves nothing. Then it writes the draft over
         // the old entry, which proves that the session has moved.
         for (key, to) in &self.moved_to {
-            let Some((_, version)) = self.core.reload(to).await? else {
+            let Loaded::Session((_, version)) = self.core.reload(to).await? else {
                 continue;
             };
             let old = &self.base.entry.store_key;
-            let old = self.core.backend.reload(old, self.core.now()).await?;
-            let is_retired = old.is_some_and(|(_, version)| self.is_ours(&version));
+            let old = self.core.backend.version(old).await?;
+            let is_retired = old.is_some_and(|version| self.is_ours(&version));
             if self.is_ours(&version) || is_retired {
                 let entry = EntryRef::new(key.clone(), to.clone(), version);
                 return Ok(Some(self.write.saved(entry)));
@@ -281,14 +312,6 @@ impl Race<'_> {
             ..Committed::saved(saved)
         }
     }
-}
-
-fn interrupted() -> Error {
-    Error::new(
-        ErrorKind::Interrupted,
-        "saving a session: it was logged out, moved or expired while this request was working; \
-         nothing was saved",
-    )
 }
 
 /// Pauses to let other processes finish. The first tries need no pause, since the queue orders the

@@ -3,12 +3,12 @@ use std::time::SystemTime;
 
 use super::policy::Policy;
 use super::queue::CommitQueue;
-use crate::backend::Backend;
+use crate::backend::{Backend, Loaded};
 use crate::format::OnExpired;
 use crate::http::{CacheControl, Cookie, CookieSet};
 use crate::model::{
     Clock, EntryRef, Error, ErrorKind, Meta, Record, Result, SavedEntry, SessionKey, StoreKey,
-    Version, limits, storable,
+    Tombstone, Version, limits, storable,
 };
 
 /// The state shared by all handles and sessions of one [`Sessions`](crate::Sessions).
@@ -68,13 +68,13 @@ impl Core {
     }
 
     /// Loads the session at `store_key` if it is alive. The result may come from a cache.
-    pub(crate) async fn load(&self, store_key: &StoreKey) -> Result<Option<(Record, Version)>> {
+    pub(crate) async fn load(&self, store_key: &StoreKey) -> Result<Loaded<(Record, Version)>> {
         let found = self.backend.load(store_key, self.now()).await?;
         Ok(self.alive(store_key, found).await)
     }
 
     /// Loads the session at `store_key` if it is alive, with a version that a write can build on.
-    pub(crate) async fn reload(&self, store_key: &StoreKey) -> Result<Option<(Record, Version)>> {
+    pub(crate) async fn reload(&self, store_key: &StoreKey) -> Result<Loaded<(Record, Version)>> {
         let found = self.backend.reload(store_key, self.now()).await?;
         Ok(self.alive(store_key, found).await)
     }
@@ -82,20 +82,24 @@ impl Core {
     async fn alive(
         &self,
         store_key: &StoreKey,
-        found: Option<(Record, Version)>,
-    ) -> Option<(Record, Version)> {
-        let (record, version) = found?;
+        found: Loaded<(Record, Version)>,
+    ) -> Loaded<(Record, Version)> {
         let now = self.now();
+        let (record, version) = match found {
+            Loaded::Session(found) => found,
+            Loaded::Moved(_, expires) if !self.is_current(expires, now) => return Loaded::Nothing,
+            no_session => return no_session,
+        };
         if !self.has_expired(&record.meta, now) {
             if !self.is_from_the_future(&record.meta, now) {
-                return Some((record, version));
+                return Loaded::Session((record, version));
             }
             tracing::warn!(
                 session = %self.backend.tag(store_key),
                 "ignoring a session whose times are in the future; synchronise the clocks of the \
                  servers"
             );
-            return None;
+            return Loaded::Nothing;
         }
         // An expired entry is never saved again, so it can be deleted without comparing versions.
         if self.backend.rules().expired == OnExpired::DeleteEntry
@@ -104,7 +108,33 @@ impl Core {
             let error = format!("{error:#}");
             tracing::warn!(error, "an expired session stays until it is swept");
         }
-        None
+        Loaded::Nothing
+    }
+
+    /// Returns whether a tombstone that expires at `expires` is in use. One that expires too late
+    /// was written by a server whose clock is too far ahead.
+    fn is_current(&self, expires: SystemTime, now: SystemTime) -> bool {
+        let latest = now + self.backend.tombstone_age() + limits::CLOCK_SKEW;
+        expires > now && expires <= latest
+    }
+
+    /// Loads the session that has moved, wherever it is now, if it is alive and belongs to the owner
+    /// in the tombstone. Returns `None` if the tombstone has no owner.
+    pub(crate) async fn successor(&self, tombstone: &Tombstone) -> Result<Option<Record>> {
+        if tombstone.owner.is_none() {
+            return Ok(None);
+        }
+        let mut store_key = tombstone.successor.clone();
+        for _ in 0..MAX_MOVES {
+            match self.load(&store_key).await? {
+                Loaded::Session((record, _)) => {
+                    return Ok((record.meta.owner == tombstone.owner).then_some(record));
+                }
+                Loaded::Moved(next, _) => store_key = next.successor,
+                Loaded::Nothing => break,
+            }
+        }
+        Ok(None)
     }
 
     /// Loads the session that `key` opens. `names` are the cookies in which the browser sent the
@@ -116,10 +146,11 @@ impl Core {
         self: &Arc<Self>,
         key: &SessionKey,
         names: CookieSet,
-    ) -> Result<Option<(SavedEntry, Record)>> {
+    ) -> Result<Loaded<(SavedEntry, Record)>> {
         let format = self.backend.format();
         let current = format.store_key(self.cookie.own_namespace(), key);
         let mut tried = Vec::new();
+        let mut found = Loaded::Nothing;
         for (number, cookie) in self.cookie.accepted().enumerate() {
             if !names.has_current() && !names.contains(number) {
                 continue;
@@ -131,13 +162,17 @@ impl Core {
             if tried.contains(&store_key) {
                 continue;
             }
-            if let Some((mut base, record)) = self.open(Some(key), &store_key).await? {
-                base.entry.is_former = store_key != current;
-                return Ok(Some((base, record)));
+            match self.open(Some(key), &store_key).await? {
+                Loaded::Session((mut base, record)) => {
+                    base.entry.is_former = store_key != current;
+                    return Ok(Loaded::Session((base, record)));
+                }
+                moved @ Loaded::Moved(..) => found = moved,
+                Loaded::Nothing => {}
             }
             tried.push(store_key);
         }
-        Ok(None)
+        Ok(found)
     }
 
     /// Loads the session at `store_key` if it is alive, and starts the sweep. `key` is `None` if
@@ -146,23 +181,25 @@ impl Core {
         self: &Arc<Self>,
         key: Option<&SessionKey>,
         store_key: &StoreKey,
-    ) -> Result<Option<(SavedEntry, Record)>> {
+    ) -> Result<Loaded<(SavedEntry, Record)>> {
         self.sweeper.start(self);
-        let found = self.load(store_key).await?;
-        Ok(found.map(|(record, version)| {
-            let entry = EntryRef {
-                key: key.cloned(),
-                store_key: store_key.clone(),
-                version,
-                is_former: false,
-            };
-            let base = SavedEntry {
-                entry,
-                meta: record.meta.clone(),
-                browser_close: self.at_browser_close(&record),
-            };
-            (base, record)
-        }))
+        let (record, version) = match self.load(store_key).await? {
+            Loaded::Session(found) => found,
+            Loaded::Moved(tombstone, expires) => return Ok(Loaded::Moved(tombstone, expires)),
+            Loaded::Nothing => return Ok(Loaded::Nothing),
+        };
+        let entry = EntryRef {
+            key: key.cloned(),
+            store_key: store_key.clone(),
+            version,
+            is_former: false,
+        };
+        let base = SavedEntry {
+            entry,
+            meta: record.meta.clone(),
+            browser_close: self.at_browser_close(&record),
+        };
+        Ok(Loaded::Session((base, record)))
     }
 
     /// Ends the session at `store_key`, even if it is moving to a new key at the same time.
@@ -213,5 +250,5 @@ impl Core {
     }
 }
 
-/// How many times a session may move to a new key while it is being ended.
+/// How many times a session may move to a new key while it is being ended or looked for.
 const MAX_MOVES: usize = 8;

@@ -9,6 +9,7 @@ use super::core::Core;
 use super::plan::{CommitPoint, CookieUpdate};
 use super::presented::{Opened, Presented};
 use super::session::Session;
+use crate::backend::Loaded;
 use crate::format::OnUnknownKey;
 use crate::http::{CacheControl, Completion, Effects, SetCookie};
 use crate::model::{Error, ErrorKind, Record, Result};
@@ -435,11 +436,11 @@ impl Inner {
             ));
         }
         let Opened { session, refused } = self.presented.open(core).await?;
-        let (base, record) = match session {
-            Some((base, record)) => (Some(base), record),
-            None => (None, Record::blank(core.now())),
+        let session = match session {
+            Loaded::Session((base, record)) => Session::new(Arc::clone(core), Some(base), record),
+            Loaded::Moved(tombstone, _) => Session::moved(Arc::clone(core), tombstone),
+            Loaded::Nothing => Session::new(Arc::clone(core), None, Record::blank(core.now())),
         };
-        let session = Session::new(Arc::clone(core), base, record);
         if !refused.is_empty() {
             session.refuse(refused);
         }

@@ -3,7 +3,9 @@ use std::time::SystemTime;
 use super::core::Core;
 use super::edits::Edits;
 use crate::http::Completion;
-use crate::model::{Draft, EntryRef, Meta, Record, Result, SavedEntry};
+use crate::model::{
+    Draft, EntryRef, Error, ErrorKind, Meta, Record, Result, SavedEntry, Tombstone,
+};
 
 /// The point in a request at which a commit happens. It decides what the commit includes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -48,6 +50,8 @@ pub(crate) enum Plan {
     Save(SavedEntry, Write),
     /// Replace the entry and give it a new key.
     Rename(SavedEntry, Write),
+    /// Write a new entry for a login under a key that is no longer in use.
+    LogIn(Tombstone),
     /// Delete the entry, because the edits set an expiry that has passed.
     End(SavedEntry),
 }
@@ -116,4 +120,13 @@ pub(crate) enum CookieUpdate {
     Set,
     /// Removes it.
     Remove,
+}
+
+/// The error of a commit whose session is gone.
+pub(crate) fn interrupted() -> Error {
+    Error::new(
+        ErrorKind::Interrupted,
+        "saving a session: it was logged out, moved or expired while this request was working; \
+         nothing was saved",
+    )
 }

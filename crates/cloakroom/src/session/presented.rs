@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::SystemTime;
 
 use super::core::Core;
+use crate::backend::Loaded;
 use crate::format::{Format, OnDuplicates};
 use crate::http::{Cookie, CookieSet};
 use crate::model::{Record, Result, SavedEntry, SessionKey, millis};
@@ -36,8 +37,9 @@ struct PresentedKey {
 
 /// What the keys of a request open.
 pub(crate) struct Opened {
-    /// The session of the request, if exactly one is alive.
-    pub(crate) session: Option<(SavedEntry, Record)>,
+    /// The session of the request, if exactly one is alive; otherwise the tombstone of one that
+    /// has moved, if there is one.
+    pub(crate) session: Loaded<(SavedEntry, Record)>,
     /// The live sessions, if there are several. None of them is used.
     pub(crate) refused: Vec<SavedEntry>,
 }
@@ -101,7 +103,7 @@ impl Presented {
         let session = match &self.keys {
             Keys::None => {
                 core.sweeper.start(core);
-                None
+                Loaded::Nothing
             }
             Keys::One(one) if core.cookie.former().is_empty() => {
                 let namespace = core.cookie.own_namespace();
@@ -118,7 +120,7 @@ impl Presented {
             }
             Keys::TooMany => {
                 warn(core, "they are too many to load, so none is used");
-                None
+                Loaded::Nothing
             }
         };
         Ok(Opened {
@@ -167,17 +169,28 @@ impl PresentedKey {
 /// Loads the sessions of several keys. Uses the live session if there is exactly one. If there are
 /// several, it uses none, since an attacker may have planted any of them.
 async fn open_all(core: &Arc<Core>, keys: &[PresentedKey]) -> Result<Opened> {
-    let mut alive = Vec::new();
+    let (mut alive, mut moved) = (Vec::new(), Loaded::Nothing);
     for one in keys {
-        alive.extend(core.open_key(&one.key, one.names).await?);
+        match core.open_key(&one.key, one.names).await? {
+            Loaded::Session(session) => alive.push(session),
+            tombstone @ Loaded::Moved(..) => moved = tombstone,
+            Loaded::Nothing => {}
+        }
     }
-    let (session, used) = match alive.len() {
-        0 => (None, "none is of a live session"),
-        1 => (alive.pop(), "the only one of a live session is used"),
-        _ => (None, "several are of live sessions, so none is used"),
+    let used = match alive.len() {
+        0 => "none is of a live session",
+        1 => "the only one of a live session is used",
+        _ => "several are of live sessions, so none is used",
     };
     warn(core, used);
-    let refused = alive.into_iter().map(|(base, _)| base).collect();
+    let (session, refused) = match <[_; 1]>::try_from(alive) {
+        Ok([session]) => (Loaded::Session(session), Vec::new()),
+        Err(alive) if alive.is_empty() => (moved, Vec::new()),
+        Err(alive) => {
+            let refused = alive.into_iter().map(|(base, _)| base).collect();
+            (Loaded::Nothing, refused)
+        }
+    };
     Ok(Opened { session, refused })
 }
 

@@ -11,7 +11,7 @@ use super::plan::CookieUpdate;
 use super::shared::SharedState;
 use crate::model::{
     Accepts, Error, ErrorKind, Expiry, Item, ItemName, Name, NameOf, Owner, Record, Result,
-    SavedEntry, SessionKey, SessionTag, Value, limits,
+    SavedEntry, SessionKey, SessionTag, Tombstone, Value, limits,
 };
 
 /// The data of one visitor, as one request sees it.
@@ -1187,6 +1187,14 @@ impl Session {
         }))
     }
 
+    /// Creates the empty session of a request whose key belongs to a session that has moved.
+    pub(super) fn moved(core: Arc<Core>, tombstone: Tombstone) -> Self {
+        let record = Record::blank(core.now());
+        let session = Self::new(core, None, record);
+        session.lock().set_moved(tombstone);
+        session
+    }
+
     /// Records the live sessions that are not used because the browser sent the keys of several.
     pub(super) fn refuse(&self, refused: Vec<SavedEntry>) {
         self.lock().refuse(refused);
@@ -1216,10 +1224,7 @@ impl Session {
     /// keeping.
     pub(crate) fn is_unknown(&self) -> bool {
         let shared = self.lock();
-        shared.base.is_none()
-            && shared.flushes() == 0
-            && !shared.has_refused()
-            && !shared.record.is_worth_keeping()
+        shared.is_unknown() && !shared.record.is_worth_keeping()
     }
 
     /// Returns whether there is an entry, or will be if the request succeeds.

@@ -3,8 +3,8 @@ use std::time::SystemTime;
 
 use super::core::Core;
 use super::edits::{Edit, Edits};
-use super::plan::{Commit, CommitPoint, Committed, CookieUpdate, Plan, Write};
-use crate::model::{Error, ErrorKind, Meta, Record, Result, SavedEntry};
+use super::plan::{Commit, CommitPoint, Committed, CookieUpdate, Plan, Write, interrupted};
+use crate::model::{Error, ErrorKind, Meta, Record, Result, SavedEntry, Tombstone};
 
 /// The state shared by the clones of one session: the record as the handler sees it, and the edits
 /// to commit.
@@ -20,6 +20,9 @@ pub(super) struct SharedState {
     /// ended when the browser gets a new session or logs out; otherwise its next request would find
     /// several again.
     refused: Vec<SavedEntry>,
+    /// The tombstone at the key that the browser sent. The session is empty then, and accepts only
+    /// a login and a flush.
+    moved: Option<Tombstone>,
     /// The number of flushes. A commit uses it to notice a flush that happened while it ran.
     flushes: u32,
     /// The number of edits and flushes. A replay uses it to notice edits that were made while it
@@ -57,6 +60,7 @@ impl SharedState {
             edits: Edits::default(),
             ended: Vec::new(),
             refused: Vec::new(),
+            moved: None,
             flushes: 0,
             revision: 0,
             under_way: 0,
@@ -141,6 +145,7 @@ impl SharedState {
     /// be dropped after the lock is released.
     pub(super) fn flush(&mut self, now: SystemTime) -> Edits {
         self.ended.append(&mut self.refused);
+        self.moved = None;
         match self.base.take() {
             Some(base) => self.ended.push(base),
             None if self.ended.is_empty() => self.cookie = CookieUpdate::Remove,
@@ -157,8 +162,14 @@ impl SharedState {
         self.refused = refused;
     }
 
-    pub(super) fn has_refused(&self) -> bool {
-        !self.refused.is_empty()
+    /// Records that the session has moved away from the key that the browser sent.
+    pub(super) fn set_moved(&mut self, tombstone: Tombstone) {
+        self.moved = Some(tombstone);
+    }
+
+    /// Returns whether the browser sent no key of a session, not even one that has moved.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.base.is_none() && self.moved.is_none() && self.refused.is_empty() && self.flushes == 0
     }
 
     pub(super) fn flushes(&self) -> u32 {
@@ -234,6 +245,12 @@ impl SharedState {
         if self.base.is_none() && !self.record.is_worth_keeping() {
             return Ok(Plan::Nothing);
         }
+        if let Some(moved) = &self.moved {
+            return match edits.log_in() {
+                true => Ok(Plan::LogIn(moved.clone())),
+                false => Err(interrupted()),
+            };
+        }
         let write = Write::of(&self.record, core, now)?;
         Ok(match (self.base.clone(), write) {
             (None, None) => Plan::Nothing,
@@ -280,6 +297,7 @@ impl SharedState {
     /// Records the result of a commit that was taken after `flushes` flushes.
     pub(super) fn acknowledge(&mut self, committed: Committed, flushes: u32) {
         if self.flushes == flushes {
+            self.moved = None;
             self.base = committed.base;
             self.cookie = committed.cookie;
         } else if let Some(base) = committed.base {

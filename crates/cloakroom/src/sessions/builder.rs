@@ -32,6 +32,7 @@ pub struct SessionsBuilder {
     cookie: Cookie,
     policy: Policy,
     cache_control: CacheControl,
+    tombstone_age: Duration,
     clock: Box<dyn Clock>,
     sweep: Option<Sweep>,
 }
@@ -49,6 +50,7 @@ impl SessionsBuilder {
                 save_every_request: false,
             },
             cache_control: CacheControl::Private,
+            tombstone_age: A_MINUTE,
             clock: Box::new(SystemClock),
             sweep: Some(Sweep::default()),
         }
@@ -253,6 +255,51 @@ impl SessionsBuilder {
         self
     }
 
+    /// Sets how long a [tombstone](crate::store::Tombstone) stays at the old key of a session that
+    /// has moved to a new key, as it does at each login.
+    ///
+    /// A request with the old key finds the tombstone if the browser sent it before it received the
+    /// new key. The session is then empty, an edit fails with
+    /// [`Interrupted`](ErrorKind::Interrupted), and no cookie is set, so the cookie of the login
+    /// stays. A second login of the same user gets its own session with a copy of the items, for
+    /// instance after a double click.
+    ///
+    /// Defaults to a minute: long enough for requests under way, short enough for a browser that
+    /// never received the new key, which starts a new session after that time. The price: each move
+    /// leaves a small entry for this time. With zero, the old key is unknown immediately. Has no
+    /// effect if the store does not promise
+    /// [`tombstones`](crate::store::Guarantees#structfield.tombstones) or if the format keeps none,
+    /// as Django's formats do not.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use cloakroom::store::MemoryStore;
+    /// use cloakroom::{Owner, Sessions};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let store = std::sync::Arc::new(MemoryStore::new());
+    /// let sessions = Sessions::builder(store.clone())
+    ///     .tombstone_age(Duration::from_secs(10))
+    ///     .build()?;
+    ///
+    /// let session = sessions.new_session();
+    /// session.set("theme", "dark")?;
+    /// session.save().await?;
+    /// session.log_in("ada")?;
+    /// session.save().await?;
+    ///
+    /// assert_eq!(store.len(), 2); // the session and the tombstone
+    /// assert_eq!(sessions.owned_by(&Owner::from("ada")).await?.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tombstone_age(mut self, age: Duration) -> Self {
+        self.tombstone_age = age;
+        self
+    }
+
     /// Sets how many bytes one session may take in the store: its encoded data, its owner and its
     /// label. Saving a larger session fails with [`TooLarge`](ErrorKind::TooLarge).
     ///
@@ -411,6 +458,7 @@ impl SessionsBuilder {
         self.cookie.check()?;
         self.check_facts()?;
         self.backend.set_cookie(&self.cookie);
+        self.backend.set_tombstone_age(self.tombstone_age);
         self.check_durations()?;
         if self.backend.max_size() > limits::SESSION_BYTES {
             return Err(misconfigured(format!(
@@ -502,5 +550,7 @@ impl fmt::Debug for SessionsBuilder {
             .finish_non_exhaustive()
     }
 }
+
+const A_MINUTE: Duration = Duration::from_secs(60);
 
 const TWO_WEEKS: Duration = Duration::from_secs(14 * 24 * 60 * 60);

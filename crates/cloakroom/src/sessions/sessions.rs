@@ -237,7 +237,7 @@ impl Sessions {
         match backend.format().parse_key(key.reveal()) {
             Some(key) => {
                 let found = self.0.open_key(&key, CookieSet::CURRENT).await?;
-                Ok(found.map(|found| self.session(found)))
+                Ok(found.session().map(|found| self.session(found)))
             }
             None => Ok(None),
         }
@@ -273,7 +273,7 @@ impl Sessions {
         match self.0.backend.find(tag).await? {
             Some(store_key) => {
                 let found = self.0.open(None, &store_key).await?;
-                Ok(found.map(|found| self.session(found)))
+                Ok(found.session().map(|found| self.session(found)))
             }
             None => Ok(None),
         }

@@ -109,7 +109,8 @@ delegate! {
     save(key: by_ref StoreKey, seen: by_ref Version, new: by_ref Draft) -> Outcome;
     delete(key: by_ref StoreKey) -> ();
     rename(
-        from: by_ref StoreKey, seen: by_ref Version, to: by_ref StoreKey, new: by_ref Draft
+        from: by_ref StoreKey, seen: by_ref Version, to: by_ref StoreKey, new: by_ref Draft,
+        tombstone: maybe Draft
     ) -> Outcome;
     touch(key: by_ref StoreKey, seen: by_ref Version, meta: by_ref Meta) -> Outcome;
     load_and_touch(

@@ -26,6 +26,9 @@ pub struct Guarantees {
     pub evicts: bool,
     /// The store can list the sessions of an owner.
     pub owners: bool,
+    /// [`rename`](super::Store::rename) leaves the tombstone that it is given. Without this promise
+    /// it is given none, and the old key is unknown after the move.
+    pub tombstones: bool,
     /// The maximum size of one entry's data in bytes, or `None` if the store has no such limit.
     pub max_size: Option<usize>,
 }
@@ -112,6 +115,20 @@ impl Guarantees {
     #[must_use]
     pub const fn owners(mut self) -> Self {
         self.owners = true;
+        self
+    }
+
+    /// Promises [`tombstones`](Self#structfield.tombstones).
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Guarantees;
+    ///
+    /// assert!(Guarantees::default().tombstones().tombstones);
+    /// ```
+    #[must_use]
+    pub const fn tombstones(mut self) -> Self {
+        self.tombstones = true;
         self
     }
 

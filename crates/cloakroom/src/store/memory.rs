@@ -117,15 +117,22 @@ impl MemoryStore {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes room for `new`, which replaces the entry at `old` if there is one.
+    /// Makes room for `new` and `tombstone`, which replace the entry at `old` if there is one.
     ///
     /// This may delete the entry at `old` if it has expired.
-    fn make_room(&self, table: &mut Table, new: &Draft, old: Option<&StoreKey>) -> Result<()> {
+    fn make_room(
+        &self,
+        table: &mut Table,
+        new: &Draft,
+        tombstone: Option<&Draft>,
+        old: Option<&StoreKey>,
+    ) -> Result<()> {
         let bound = match (&new.meta.owner, old) {
             (None, None) => self.max_bytes - self.max_bytes / RESERVED_SHARE,
             _ => self.max_bytes,
         };
-        let needed = weight(&new.data, &new.meta);
+        let drafts = [Some(new), tombstone].into_iter().flatten();
+        let needed: usize = drafts.map(|draft| weight(&draft.data, &draft.meta)).sum();
         let fits = |table: &Table| {
             let replaced = old.map_or(0, |old| table.weight_at(old));
             needed <= replaced || table.bytes + needed <= bound + replaced
@@ -159,7 +166,11 @@ impl Default for MemoryStore {
 
 impl Store for MemoryStore {
     fn guarantees(&self) -> Guarantees {
-        Guarantees::default().compares().revokes().owners()
+        Guarantees::default()
+            .compares()
+            .revokes()
+            .owners()
+            .tombstones()
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
@@ -171,7 +182,7 @@ impl Store for MemoryStore {
         if table.rows.contains_key(key) {
             return Ok(Outcome::Stale);
         }
-        self.make_room(&mut table, new, None)?;
+        self.make_room(&mut table, new, None, None)?;
         Ok(table.insert(key, new))
     }
 
@@ -180,7 +191,7 @@ impl Store for MemoryStore {
         if !table.has_version(key, seen) {
             return Ok(Outcome::Stale);
         }
-        self.make_room(&mut table, new, Some(key))?;
+        self.make_room(&mut table, new, None, Some(key))?;
         // Making room may have deleted this entry, and a save never creates one.
         if table.remove(key).is_none() {
             return Ok(Outcome::Stale);
@@ -199,14 +210,18 @@ impl Store for MemoryStore {
         seen: &Version,
         to: &StoreKey,
         new: &Draft,
+        tombstone: Option<&Draft>,
     ) -> Result<Outcome> {
         let mut table = self.table();
         if !table.has_version(from, seen) || table.rows.contains_key(to) {
             return Ok(Outcome::Stale);
         }
-        self.make_room(&mut table, new, Some(from))?;
+        self.make_room(&mut table, new, tombstone, Some(from))?;
         if table.remove(from).is_none() {
             return Ok(Outcome::Stale);
+        }
+        if let Some(tombstone) = tombstone {
+            let _ = table.insert(from, tombstone);
         }
         Ok(table.insert(to, new))
     }
@@ -272,6 +287,7 @@ impl Store for MemoryStore {
         let rows = table
             .rows
             .range((start_of_page(after), Bound::Unbounded))
+            .filter(|(_, row)| !row.meta.is_tombstone())
             .take(limit.saturating_add(1));
         let entries = rows.map(|(key, row)| OwnedEntry::new(key.clone(), row.meta.clone()));
         Ok(Page::up_to(limit, entries.collect()))

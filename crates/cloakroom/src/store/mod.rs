@@ -23,5 +23,7 @@ pub use guarantees::Guarantees;
 pub use memory::MemoryStore;
 pub use store::Store;
 
-pub use crate::model::{Cursor, Draft, Entry, Meta, Outcome, OwnedEntry, Page, SaveId, Version};
+pub use crate::model::{
+    Cursor, Draft, Entry, Meta, Outcome, OwnedEntry, Page, SaveId, Tombstone, Version,
+};
 pub use crate::model::{after, from_micros, from_millis, micros, millis};

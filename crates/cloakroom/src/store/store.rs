@@ -152,9 +152,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Loads the entry at `key`, or returns `None` if there is no entry.
     ///
-    /// An expired entry that was not swept yet is returned like any other. At the key that a
-    /// session had before a [`rename`](Self::rename), the result may be a [mark](Entry::moved) that
-    /// points to the new key.
+    /// An expired entry that was not swept yet is returned like any other, and so is a
+    /// [tombstone](super::Tombstone).
     ///
     /// # Errors
     /// [`Unavailable`](ErrorKind::Unavailable), or [`Corrupt`](ErrorKind::Corrupt) if the entry is
@@ -209,14 +208,20 @@ pub trait Store: Send + Sync + 'static {
     /// [`Stale`](Outcome::Stale) and changes nothing. `to` counts as taken if it equals `from`.
     /// `to` must be a fresh key that no other caller uses.
     ///
+    /// In the same step, writes `tombstone` to `from`. It is an entry like any other, with the save
+    /// id of `new`. It is `None` if the store does not promise
+    /// [`tombstones`](Guarantees#structfield.tombstones), or if the site or the format does without
+    /// them. Then `from` is free after the move.
+    ///
     /// If the future is dropped or the process crashes, the session is either still at `from` or
     /// already at `to`. It is never lost.
     ///
     /// # Provided method
     /// 1. Creates a copy at `to`, with another save id.
-    /// 2. Saves an expired entry over `from`. This is the compare-and-swap that moves the session.
-    ///    If it is stale, deletes the copy and returns `Stale`.
-    /// 3. Saves `new` over the copy and deletes the entry at `from`.
+    /// 2. Saves the tombstone over `from`, or an expired entry if there is no tombstone. This is the
+    ///    compare-and-swap that moves the session. If it is stale, deletes the copy and returns
+    ///    `Stale`.
+    /// 3. Saves `new` over the copy, and deletes the expired entry at `from`.
     ///
     /// An interruption can leave an orphan until it expires: the copy at `to`, whose key was not
     /// issued yet, or the expired entry at `from`. Override the method if the store can move an
@@ -232,6 +237,7 @@ pub trait Store: Send + Sync + 'static {
         seen: &Version,
         to: &StoreKey,
         new: &Draft,
+        tombstone: Option<&Draft>,
     ) -> impl Future<Output = Result<Outcome>> + Send {
         async move {
             // A caller that finds the save id of `new` at `to` concludes that the session has
@@ -241,17 +247,19 @@ pub trait Store: Send + Sync + 'static {
             let Outcome::Written(version) = self.create(to, &copy).await? else {
                 return Ok(Outcome::Stale);
             };
-            // This compare-and-swap ends the session at `from`, by replacing it with an expired
-            // entry. The copy at `to` could not be used before, since no browser has its key yet.
-            let mut retired = new.clone();
-            retired.meta.expires = UNIX_EPOCH;
-            match self.save(from, seen, &retired).await? {
+            // This compare-and-swap ends the session at `from`. The copy at `to` could not be used
+            // before, since no browser has its key yet.
+            let mut expired = new.clone();
+            expired.meta.expires = UNIX_EPOCH;
+            match self.save(from, seen, tombstone.unwrap_or(&expired)).await? {
                 Outcome::Written(_) => {
                     // `from` has the version of `new` now, and `to` gets it before `from` is
                     // deleted. A caller that did not get the answer finds that version at one of
                     // the two keys.
                     let moved = self.save(to, &version, new).await?;
-                    self.delete(from).await?;
+                    if tombstone.is_none() {
+                        self.delete(from).await?;
+                    }
                     Ok(moved)
                 }
                 Outcome::Stale => {
@@ -340,8 +348,8 @@ pub trait Store: Send + Sync + 'static {
         async { Err(unsupported("deleting the sessions of an owner")) }
     }
 
-    /// Lists up to `limit` entries of the store, including expired ones, starting after the cursor
-    /// `after`.
+    /// Lists up to `limit` entries of the store, including expired ones but no
+    /// [tombstones](super::Tombstone), starting after the cursor `after`.
     ///
     /// Pages work as in [`owned_by`](Self::owned_by).
     ///
@@ -360,7 +368,8 @@ pub trait Store: Send + Sync + 'static {
     /// Loads the entry at `key` and writes the times `touched` and `expires` to it. Returns the
     /// entry with its resulting times.
     ///
-    /// An entry that has expired at `touched`, or a [mark](Entry::moved), is returned unchanged.
+    /// An entry that has expired at `touched`, or a [tombstone](super::Tombstone), is returned
+    /// unchanged.
     /// Returns `None` if there is no entry.
     ///
     /// The provided method calls [`load`](Self::load) and [`touch`](Self::touch), and returns the
@@ -381,7 +390,7 @@ pub trait Store: Send + Sync + 'static {
             let Some(mut entry) = self.load(key).await? else {
                 return Ok(None);
             };
-            if entry.moved_to().is_some() || entry.meta.expires <= touched {
+            if entry.meta.is_tombstone() || entry.meta.expires <= touched {
                 return Ok(Some(entry));
             }
             let meta = Meta {

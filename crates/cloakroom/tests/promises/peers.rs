@@ -9,7 +9,7 @@ use cloakroom_testkit::Browser;
 use cloakroom_testkit::wrap::{Call, When};
 use http::StatusCode;
 
-use crate::site::{Site, set_cookie};
+use crate::site::{Site, set_cookie, stored};
 
 /// tower-sessions 0.15: an insert after a flush reuses the id of the flushed session.
 #[tokio::test]
@@ -247,7 +247,7 @@ async fn an_old_key_opens_nothing_once_there_is_a_new_one() {
     guest.visit(Session::cycle_key).await.unwrap();
 
     assert_eq!(old.reads("n").await, None);
-    assert_eq!(site.memory.len(), 1);
+    assert_eq!(stored(&site.memory).await, 1);
 }
 
 /// salvo-session 1.1, Laravel: every visitor and every bot gets an entry and a cookie.

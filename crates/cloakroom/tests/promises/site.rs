@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cloakroom::store::MemoryStore;
+use cloakroom::store::{MemoryStore, Store};
 use cloakroom::{Effects, ErrorKind, Result, Session, SessionHandle, Sessions, SessionsBuilder};
 use cloakroom_testkit::HandClock;
 use cloakroom_testkit::wrap::{Flaky, Gate, Spy};
@@ -153,6 +153,12 @@ pub(crate) fn acknowledged_headers(handle: &SessionHandle) -> HeaderMap {
 
 pub(crate) fn removes_the_cookie(headers: &HeaderMap) -> bool {
     set_cookie(headers).is_some_and(|cookie| cookie.contains("=; ") && cookie.contains("Max-Age=0"))
+}
+
+/// Returns the number of sessions in the store, without the tombstones of those that have moved.
+pub(crate) async fn stored(memory: &MemoryStore) -> usize {
+    let page = memory.scan(None, usize::MAX).await;
+    page.unwrap().entries.len()
 }
 
 pub(crate) fn kind<T: std::fmt::Debug>(outcome: Result<T>) -> ErrorKind {

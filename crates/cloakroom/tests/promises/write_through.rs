@@ -14,7 +14,7 @@ use cloakroom_testkit::wrap::{Call, Flaky, Gate, Spy, When};
 use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
-use crate::site::{Visitor, kind};
+use crate::site::{Visitor, kind, stored};
 
 #[tokio::test]
 async fn reads_use_the_copy_until_the_session_expires() {
@@ -230,7 +230,7 @@ async fn a_logout_or_a_new_key_is_an_error_while_the_copy_cannot_be_removed() {
     leaving.visit(Session::flush).await.unwrap();
     coming.visit(|session| session.log_in("ada")).await.unwrap();
     assert_eq!(tiers.copies.len(), 1);
-    assert_eq!(tiers.memory.len(), 1);
+    assert_eq!(stored(&tiers.memory).await, 1);
 }
 
 #[tokio::test]

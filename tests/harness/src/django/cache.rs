@@ -67,7 +67,11 @@ pub async fn create_never_overwrites_and_save_never_creates(site: &mut impl Site
 
     stale(cache.save(&key(2), &seen, &draft("none")).await);
     stale(cache.touch(&key(2), &seen, &draft("").meta).await);
-    stale(cache.rename(&key(2), &seen, &key(3), &draft("none")).await);
+    stale(
+        cache
+            .rename(&key(2), &seen, &key(3), &draft("none"), None)
+            .await,
+    );
     is_free(&cache, &key(2)).await;
     is_free(&cache, &key(3)).await;
 }
@@ -89,7 +93,11 @@ pub async fn a_stale_write_changes_nothing_and_a_touch_makes_no_save_stale(site:
         ] {
             stale(store.save(&key(1), seen, &draft("lost")).await);
             stale(store.touch(&key(1), seen, &lasting(b"", 9).meta).await);
-            stale(store.rename(&key(1), seen, &key(2), &draft("lost")).await);
+            stale(
+                store
+                    .rename(&key(1), seen, &key(2), &draft("lost"), None)
+                    .await,
+            );
         }
         holds(store, &key(1), "second").await;
         is_free(store, &key(2)).await;
@@ -160,7 +168,7 @@ pub async fn a_rename_moves_the_whole_session_or_nothing(site: &mut impl Site) {
         let seen = written(cache.create(&key(1), &draft("old")).await);
 
         let new = lasting(b"new", 70);
-        let moved = written(store.rename(&key(1), &seen, &key(2), &new).await);
+        let moved = written(store.rename(&key(1), &seen, &key(2), &new, None).await);
 
         is_free(store, &key(1)).await;
         holds(store, &key(2), "new").await;
@@ -172,12 +180,28 @@ pub async fn a_rename_moves_the_whole_session_or_nothing(site: &mut impl Site) {
 
     let seen = written(cache.create(&key(1), &draft("one")).await);
     let other = written(cache.create(&key(2), &draft("two")).await);
-    stale(cache.rename(&key(1), &seen, &key(2), &draft("")).await);
-    stale(cache.rename(&key(1), &seen, &key(1), &draft("")).await);
-    stale(cache.rename(&key(1), &other, &key(3), &draft("")).await);
+    stale(
+        cache
+            .rename(&key(1), &seen, &key(2), &draft(""), None)
+            .await,
+    );
+    stale(
+        cache
+            .rename(&key(1), &seen, &key(1), &draft(""), None)
+            .await,
+    );
+    stale(
+        cache
+            .rename(&key(1), &other, &key(3), &draft(""), None)
+            .await,
+    );
     // Key 9 has no session, so the rename must not create one. A store that first writes under the
     // new key and then compares under the old key would find its own data, which fits the version.
-    stale(cache.rename(&key(9), &seen, &key(9), &draft("one")).await);
+    stale(
+        cache
+            .rename(&key(9), &seen, &key(9), &draft("one"), None)
+            .await,
+    );
     holds(&cache, &key(1), "one").await;
     holds(&cache, &key(2), "two").await;
     is_free(&cache, &key(3)).await;
@@ -206,7 +230,7 @@ pub async fn a_session_with_less_than_a_second_left_is_gone_at_once(site: &mut i
         is_free(&cache, &at).await;
 
         let seen = written(cache.create(&at, &draft("unexpired")).await);
-        written(cache.rename(&at, &seen, &key(9), &expired).await);
+        written(cache.rename(&at, &seen, &key(9), &expired, None).await);
         is_free(&cache, &at).await;
         is_free(&cache, &key(9)).await;
     }
@@ -223,7 +247,11 @@ pub async fn data_that_django_writes_concurrently_is_not_overwritten(site: &mut 
 
         stale(store.save(&key(1), &seen, &draft("late")).await);
         stale(store.touch(&key(1), &seen, &draft("").meta).await);
-        stale(store.rename(&key(1), &seen, &key(2), &draft("")).await);
+        stale(
+            store
+                .rename(&key(1), &seen, &key(2), &draft(""), None)
+                .await,
+        );
         let entry = store.load(&key(1)).await.expect("load answers");
         let entry = entry.expect("Django wrote it");
         assert_eq!(entry.data, "django's");
@@ -250,7 +278,7 @@ pub async fn owners_are_refused_and_lists_and_find_are_unsupported(site: &mut im
     let guarantees = cache.guarantees();
     assert!(guarantees.compares && guarantees.revokes && guarantees.shared);
     assert!(!guarantees.owners && !guarantees.durable && guarantees.evicts);
-    let renamed = cache.rename(&key(1), &seen, &key(2), &owned).await;
+    let renamed = cache.rename(&key(1), &seen, &key(2), &owned, None).await;
     for refused in [
         cache.create(&key(2), &owned).await.map(drop),
         cache.save(&key(1), &seen, &owned).await.map(drop),

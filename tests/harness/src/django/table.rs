@@ -53,7 +53,7 @@ pub async fn a_concurrent_save_of_django_is_not_overwritten(site: &mut impl Site
         stale(store.touch(&at(KEY), &seen, &draft("").meta).await);
         stale(
             store
-                .rename(&at(KEY), &seen, &at(OTHER), &draft("ours"))
+                .rename(&at(KEY), &seen, &at(OTHER), &draft("ours"), None)
                 .await,
         );
         holds(store, &at(KEY), &theirs).await;
@@ -69,7 +69,7 @@ pub async fn a_save_of_equal_data_is_written(site: &mut impl Site) {
 
     assert!(written(store.save(&at(KEY), &seen, &new).await) == seen);
     assert!(written(store.touch(&at(KEY), &seen, &new.meta).await) == seen);
-    stale(store.rename(&at(KEY), &seen, &at(KEY), &new).await);
+    stale(store.rename(&at(KEY), &seen, &at(KEY), &new, None).await);
 }
 
 /// Columns that a site has added to Django's table keep their values.
@@ -86,7 +86,7 @@ pub async fn additional_columns_of_the_table_are_left_alone(site: &mut impl Site
     let seen = written(store.save(&at(KEY), &seen, &draft("two")).await);
     let seen = written(store.touch(&at(KEY), &seen, &draft("").meta).await);
     let new = draft("three");
-    written(store.rename(&at(KEY), &seen, &at(OTHER), &new).await);
+    written(store.rename(&at(KEY), &seen, &at(OTHER), &new, None).await);
 
     let theirs = format!("SELECT session_data FROM {table} WHERE account_id = 7");
     assert_eq!(site.ask(&theirs).await, "three");
@@ -111,10 +111,10 @@ pub async fn a_key_that_does_not_fit_the_column_has_no_session_and_is_refused<S:
         store.delete(&unfit).await.expect("delete answers");
         stale(store.save(&unfit, &version, &new).await);
         stale(store.touch(&unfit, &version, &new.meta).await);
-        stale(store.rename(&unfit, &version, &at(OTHER), &new).await);
+        stale(store.rename(&unfit, &version, &at(OTHER), &new, None).await);
         for refused in [
             store.create(&unfit, &new).await,
-            store.rename(&at(KEY), &version, &unfit, &new).await,
+            store.rename(&at(KEY), &version, &unfit, &new, None).await,
         ] {
             let error = refused.expect_err("the key does not fit the column");
             assert_eq!(error.kind(), ErrorKind::Unsupported);
@@ -145,7 +145,7 @@ pub async fn an_entry_that_the_table_cannot_store_is_refused_and_changes_nothing
         for refused in [
             store.create(&at(OTHER), new).await,
             store.save(&at(KEY), &seen, new).await,
-            store.rename(&at(KEY), &seen, &at(OTHER), new).await,
+            store.rename(&at(KEY), &seen, &at(OTHER), new, None).await,
         ] {
             let error = refused.expect_err("the table cannot store it");
             assert_eq!(error.kind(), ErrorKind::Unsupported);

@@ -140,9 +140,12 @@ impl<S: Store, R: Remainder> Store for Only<S, R> {
         seen: &Version,
         to: &StoreKey,
         new: &Draft,
+        tombstone: Option<&Draft>,
     ) -> Result<Outcome> {
         let (from, to) = (plain(from), plain(to));
-        self.store.rename(&from, seen, &to, &self.reduce(new)).await
+        self.store
+            .rename(&from, seen, &to, &self.reduce(new), tombstone)
+            .await
     }
 
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {

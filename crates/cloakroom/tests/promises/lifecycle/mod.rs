@@ -7,4 +7,5 @@ mod lost_answers;
 mod new_keys;
 mod reading;
 mod save_now;
+mod tombstones;
 mod writing;
