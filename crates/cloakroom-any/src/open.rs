@@ -67,7 +67,8 @@ impl StoreUrl {
     }
 }
 
-/// Returns the backend for `store`, behind a cache if the URL has one.
+/// Returns the backend for `store`. If the URL names a cache, the backend uses it in front of the
+/// store.
 #[allow(dead_code, reason = "without any feature there is no store")]
 async fn backend(store: impl Store, url: &StoreUrl) -> Result<Backend> {
     let cached = match (&url.options.cache, url.options.cache_ttl) {
@@ -100,7 +101,9 @@ async fn open_cache(url: &StoreUrl) -> Result<AnyStore> {
         StoreKind::Memcached => Ok(AnyStore::new(memcached(url)?)),
         #[cfg(feature = "file")]
         StoreKind::File => Ok(AnyStore::new(file(url)?)),
-        _ => unreachable!("parsing refuses a scheme whose feature is off, and other caches"),
+        _ => unreachable!(
+            "parsing refuses a scheme whose feature is off, and a store that cannot be a cache"
+        ),
     }
 }
 

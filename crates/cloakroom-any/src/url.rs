@@ -8,7 +8,7 @@ use crate::error::{CHOOSING, refused};
 use crate::kind::StoreKind;
 use crate::scheme::PREFIX;
 
-/// A URL that names a store; the [crate](crate) documentation lists them.
+/// A URL that names a store. The [crate](crate) documentation lists the URLs of all stores.
 ///
 /// Parsing contacts no server. It returns an error for an unknown scheme, a missing path or an
 /// unknown parameter. Values such as the name of a table are checked when the store is opened.
@@ -236,7 +236,7 @@ fn number<N: FromStr>(name: &str, value: &str) -> Result<N> {
 }
 
 /// Parses the value of `cache`, which is a URL with `&` written as `%26`, or a completely
-/// percent-encoded URL. The latter contains no colon.
+/// percent-encoded URL. A completely encoded URL contains no colon.
 fn parse_cache(value: &str) -> Result<StoreUrl> {
     let url = match value.contains(':') {
         true => value.replace("%26", "&"),

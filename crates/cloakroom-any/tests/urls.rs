@@ -1,4 +1,5 @@
-//! Opens the store that a URL names, and reports what is wrong with a bad URL.
+//! Tests that a URL opens the store that it names, and that the error for a bad URL explains what
+//! is wrong with the URL.
 
 use cloakroom::{ErrorKind, Sessions};
 use cloakroom_any::StoreUrl;
@@ -68,7 +69,7 @@ async fn every_url_opens_a_store_that_keeps_sessions() {
 }
 
 #[test]
-fn a_bad_url_is_refused_with_the_valid_choices() {
+fn a_bad_url_is_refused_with_an_error_that_explains_what_is_wrong() {
     for (url, why) in [
         (
             "",
@@ -180,7 +181,7 @@ async fn a_session_that_was_ended_is_gone_for_another_server_with_the_same_cache
     session.save().await.unwrap();
     let key = session.key().unwrap();
 
-    // The session is ended in the origin, but the cache still returns it.
+    // A server without the cache ends the session in the origin. The cache still returns it.
     let origin = open(&format!("file:{}", path("origin"))).await;
     let elsewhere = origin.open(&key).await.unwrap().unwrap();
     elsewhere.flush().unwrap();

@@ -276,7 +276,7 @@ fn current(
 
 fn write(folder: &Locked, path: &EntryPath, record: &Record) -> Result<(), Fault> {
     let file = record.encode().map_err(|error| {
-        // Encoding fails only if one of the two has 4 GiB or more.
+        // Encoding fails only if the owner or the label has 4 GiB or more.
         Fault::new(
             error.kind(),
             "the owner or the label is too long; shorten it",

@@ -113,8 +113,8 @@ impl fmt::Debug for Shard {
 
 const HASH_LEN: usize = 32;
 
-/// How many leading bytes of a store key determine its subfolder. A session tag contains more
-/// bytes, so a search for a tag lists only one subfolder.
+/// How many leading bytes of a store key determine its subfolder. A session tag is a longer prefix
+/// of the store key, so a search for a tag lists only one subfolder.
 const SHARDED_BY: usize = 8;
 
 /// How many bytes of an owner's hash are in the names of the owner's marks.

@@ -130,7 +130,7 @@ impl Driver {
         }
     }
 
-    /// Returns an error about the URL, which it must not quote.
+    /// Returns an error about the URL. `why` must not quote the URL, which may contain a password.
     fn bad_url(&self, why: &str) -> Error {
         Error::new(ErrorKind::Config, format!("{}: the URL {why}", self.doing))
     }
@@ -156,7 +156,8 @@ impl Mode {
     }
 }
 
-/// Returns whether a parameter, perhaps a misspelled one, is meant for TLS. It must not be ignored.
+/// Returns whether a parameter, perhaps a misspelled one, is meant for TLS. Ignoring such a
+/// parameter could leave the connection unencrypted.
 fn is_about_tls(name: &str) -> bool {
     let start = name.get(..3).unwrap_or_default();
     start.eq_ignore_ascii_case("ssl") || start.eq_ignore_ascii_case("tls")
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_parameter_is_refused_with_what_to_write_and_not_quoted() {
+    fn a_bad_parameter_is_refused_with_a_reason_that_does_not_quote_its_value() {
         for (query, why) in [
             ("sslmode=prefer", "has `sslmode=prefer`, which an attacker"),
             (

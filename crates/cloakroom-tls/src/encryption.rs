@@ -17,9 +17,9 @@ pub enum Encryption {
 
 impl Encryption {
     /// Logs one warning if the URL has no parameter for TLS and one of `hosts` is not this machine.
-    /// `place` names the server in the warning; it must contain no password.
+    /// `place` is the name of the server in the warning, and must contain no password.
     ///
-    /// A driver calls it once for each store.
+    /// A driver calls this method once for each store.
     ///
     /// # Examples
     /// ```

@@ -169,7 +169,8 @@ impl ServerCertVerifier for AnyName {
             now,
         );
         match verified {
-            // `chain` verifies the names last, so everything else is valid.
+            // `chain` verifies the names last, so an error about the names means that everything
+            // else is valid.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
@@ -214,7 +215,8 @@ impl ServerCertVerifier for AnyName {
 /// ```
 pub fn install_ring() {
     if CryptoProvider::get_default().is_none() {
-        // Fails if another thread has just installed a provider, which works as well.
+        // This call fails if another thread has installed a provider since the check. The error is
+        // ignored: rustls then uses the provider of that thread.
         let _ = ring::default_provider().install_default();
     }
 }

@@ -55,13 +55,13 @@ impl CachedBackend {
     /// can stay unseen here.
     ///
     /// Defaults to 10 seconds: long enough to serve all requests of one page, short enough that few
-    /// visitors see old data. The price of a longer time: a logout on another server is seen just
-    /// as late.
+    /// visitors see old data. The price of a longer time: a logout on another server stays unseen
+    /// here for longer.
     ///
     /// The `ttl` must not be zero, and must be shorter than the session's
     /// [`max_age`](crate::SessionsBuilder::max_age) and
     /// [`max_lifetime`](crate::SessionsBuilder::max_lifetime), or building the sessions fails. If a
-    /// session ends before the `ttl` is over, its cached entry is used only until then.
+    /// session ends before the `ttl` is over, its cached entry is used only until the session ends.
     ///
     /// # Examples
     /// ```
@@ -121,7 +121,7 @@ impl CachedBackend {
                 self.cache_write(&at.store_key, Some(&at.version), entry)
                     .await?;
             }
-            // Another write came first, or the outcome is unknown.
+            // Another write came first, or the outcome is unknown, so the cached entry may be old.
             _ => self.invalidate(&at.store_key, new.meta.touched).await?,
         }
         saved
@@ -350,9 +350,9 @@ mod tests {
     }
 
     #[test]
-    fn entries_cached_by_an_older_version_are_ignored() {
-        // The first byte, the length that means "a save id", the save id, three times, no owner, no
-        // label, and the data.
+    fn cached_entries_in_the_layout_of_earlier_releases_are_ignored() {
+        // The first byte, the length that means "a save id", the save id, the three points in time,
+        // no owner, no label, and the data.
         let head = [&[1][..], &[0xff; 4], &[0; 8], &[0; 24], &[0, 0]].concat();
         for data in [&b""[..], &[0; 100], &[0xff; 100]] {
             let old = [&head, data].concat();

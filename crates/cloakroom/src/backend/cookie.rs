@@ -57,12 +57,12 @@ use crate::store::{Guarantees, packed};
 ///
 /// An older cookie stays valid when a newer one is written. A site that changes its cookie must
 /// therefore declare the earlier one with [`Cookie::formerly`](crate::Cookie::formerly): if the
-/// browser sends two valid cookies, none is used, and only a declared one is removed.
+/// browser sends two valid cookies, neither is used, and only a declared cookie is removed.
 ///
-/// The encryption key and the id of a secret are its HKDF-SHA256 (RFC 5869), without salt, with the
-/// info `cloakroom carried key` and `cloakroom carried name`. The plaintext is the session as
-/// encoded by [`store::packed`](crate::store::packed), with the data in
-/// [`DefaultFormat`].
+/// HKDF-SHA256 (RFC 5869) without salt derives two values from a secret: the encryption key, with
+/// the info `cloakroom carried key`, and the 4 bytes that identify the secret, with the info
+/// `cloakroom carried name`. The plaintext is the session as encoded by
+/// [`store::packed`](crate::store::packed), with the data in [`DefaultFormat`].
 ///
 /// A cookie in another version of this format is not read; its visitor starts a new session.
 #[derive(Clone)]
@@ -183,7 +183,7 @@ impl CookieBackend {
             }
             Envelope::None(_) => (unknown(), Bytes::copy_from_slice(key.as_bytes())),
         };
-        // The version is never compared.
+        // This backend does not compare versions, so all entries can have the same version.
         Some(Entry::new(data, meta, SaveId::new(0).into()))
     }
 
@@ -328,7 +328,8 @@ impl Format for Sealed {
     }
 }
 
-/// The facts of an unsealed cookie before its format fills them in. They count as expired.
+/// The facts of an unsealed cookie before its format fills them in. If the format leaves the expiry
+/// as it is, the session counts as expired.
 fn unknown() -> Meta {
     Meta::new(UNIX_EPOCH, UNIX_EPOCH, UNIX_EPOCH)
 }
@@ -392,7 +393,7 @@ mod tests {
         let Envelope::Sealed(secrets) = &backend.envelope else {
             unreachable!("it has a secret");
         };
-        // Created, touched and expires; no owner, no label; the data.
+        // The plaintext of version 1: created, touched and expires; no owner, no label; the data.
         let old = [&[0; 24][..], &[0, 0], b"{}"].concat();
         let mut packed = Vec::new();
         packed::put(&mut packed, &draft()).unwrap();

@@ -73,8 +73,8 @@ impl Tier {
         Ok(outcome.written().map(|version| at.at_version(version)))
     }
 
-    /// Does what [`save`](Self::save) does, and moves the entry to a fresh key. If the answer is
-    /// lost, the fresh key is added to `lost`.
+    /// Does what [`save`](Self::save) does, and moves the entry to a fresh key. If the store's
+    /// answer is lost, the entry may have moved, and the fresh key is added to `lost`.
     pub(super) async fn rename(
         &self,
         from: &EntryRef,

@@ -61,8 +61,8 @@ impl Effects {
         self.vary
     }
 
-    /// Returns how the response may be cached. It is `Unchanged` unless the response sets or
-    /// removes the cookie. See
+    /// Returns how the response may be cached. The result is `Unchanged` unless the response sets
+    /// or removes the cookie. See
     /// [`SessionsBuilder::cache_control`](crate::SessionsBuilder::cache_control).
     ///
     /// # Examples

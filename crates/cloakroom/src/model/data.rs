@@ -11,7 +11,7 @@ use super::item::Name;
 use super::json::{self, Refused};
 
 /// The data of a session, which a [`Format`](crate::format::Format) encodes. The session's times,
-/// owner and label are in [`Meta`](crate::store::Meta).
+/// its owner and its label (the name that lists show) are in [`Meta`](crate::store::Meta).
 #[derive(Clone, Debug, Default)]
 pub struct SessionData {
     /// The items.
@@ -206,9 +206,9 @@ enum Repr {
 impl Value {
     /// Serializes `value` as JSON that [`get`](Self::get) reads back as the same value.
     ///
-    /// That holds for every type whose `Serialize` and `Deserialize` match, as derived ones do. An
-    /// implementation that leaves out a part of the value, for example with `#[serde(skip)]`, is
-    /// the caller's choice and is not detected.
+    /// The value is the same for every type whose implementations of `Serialize` and `Deserialize`
+    /// match, as derived implementations do. If an implementation leaves out a part of the value,
+    /// for example with `#[serde(skip)]`, that part is lost without an error.
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form, for example a map with tuples
@@ -316,7 +316,7 @@ impl Value {
             Repr::Foreign(_) => Err(Error::new(
                 ErrorKind::BadValue,
                 "writing a stored value as JSON: \
-                 another program stored it in a form that has no JSON",
+                 another program stored it, and JSON cannot represent it",
             )),
         }
     }
@@ -359,7 +359,7 @@ impl Value {
                 ErrorKind::BadValue,
                 format!(
                     "reading a stored value as `{}`: \
-                     another program stored it in a form that has no JSON",
+                     another program stored it, and JSON cannot represent it",
                     std::any::type_name::<T>(),
                 ),
             ));

@@ -18,10 +18,10 @@ pub struct Draft {
     /// The random id of this save. A store writes it to the entry and uses it as the entry's
     /// version.
     ///
-    /// If the answer of a call is lost, the core loads the entry and compares this id to find out
-    /// whether the call took effect. With a store that issues its own versions, the core cannot
-    /// find out, and the request fails with [`Unavailable`](crate::ErrorKind::Unavailable) or
-    /// [`Timeout`](crate::ErrorKind::Timeout).
+    /// If the store's answer to a call is lost, Cloakroom loads the entry and compares its version
+    /// with this id to find out whether the call took effect. If the store uses other versions,
+    /// Cloakroom cannot find that out, and the request fails with
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) or [`Timeout`](crate::ErrorKind::Timeout).
     pub save_id: SaveId,
 }
 
@@ -98,8 +98,8 @@ impl Entry {
     /// Creates a mark: the entry that a store leaves at the old key of a session that moved to
     /// `to`.
     ///
-    /// A mark is not a session, and its data is empty. `meta` contains the owner of the session;
-    /// its `expires` is the time until which the mark is kept.
+    /// A mark is not a session, and its data is empty. `meta.owner` is the owner of the session.
+    /// `meta.expires` is the time until which the mark is kept.
     ///
     /// # Examples
     /// ```
@@ -121,7 +121,8 @@ impl Entry {
         }
     }
 
-    /// Returns the current key of a session that moved, or `None` if this entry is a session.
+    /// Returns the new key of the session that moved if this entry is a mark, or `None` if this
+    /// entry is a session.
     ///
     /// # Examples
     /// ```
@@ -249,7 +250,7 @@ pub enum Outcome {
     /// The entry was written and now has this version.
     Written(Version),
     /// Nothing was changed. In [`create`](crate::store::Store::create), the key is taken. In every
-    /// other write, the entry is missing or has another version. In
+    /// other write, the entry is missing or does not have the expected version. In
     /// [`rename`](crate::store::Store::rename), the new key may also be taken.
     Stale,
 }

@@ -91,8 +91,8 @@ impl Page {
     }
 }
 
-/// The end of a page, from which the next page continues. Only the store that issued it can read
-/// it.
+/// The end of a page, from which the next page continues. Only the store that issued a cursor can
+/// read it.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Cursor(Bytes);
 

@@ -132,8 +132,8 @@ impl SessionHandle {
         let inner = self.resolved();
         inner.looked_at.store(true, Ordering::Relaxed);
         let session = inner.session.get_or_try_init(|| inner.load()).await?;
-        // With `SeqCst`, either this load sees that the request is over, or `finish` finds the
-        // session.
+        // With `SeqCst`, either this check sees that the request is over, or `close` finds the
+        // session and closes it.
         if inner.finished.load(Ordering::SeqCst) {
             session.finish();
         }
@@ -223,8 +223,9 @@ impl SessionHandle {
 
     /// Returns what the response needs for the saves that the store has acknowledged so far.
     ///
-    /// An adapter applies it to its error response when [`finish`](crate::Sessions::finish) fails,
-    /// so that a session that `save().await` stored before the failure keeps its cookie.
+    /// When [`finish`](crate::Sessions::finish) fails, an adapter applies these effects to its error
+    /// response. The browser then gets the cookie of a session that `save().await` stored before
+    /// the failure.
     ///
     /// # Examples
     /// ```
@@ -451,7 +452,7 @@ impl Inner {
 enum Role {
     /// Opens and commits the session.
     Only,
-    /// Leaves both to the handle of an outer layer that serves the same sessions.
+    /// Leaves opening and committing to the handle of an outer layer that serves the same sessions.
     Repeated(SessionHandle),
     /// Refuses to open the session, because an outer layer serves other sessions under the same
     /// cookie name.

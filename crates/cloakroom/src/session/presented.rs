@@ -11,7 +11,8 @@ use crate::model::{Record, Result, SavedEntry, SessionKey, millis};
 /// The session cookies that a request presents.
 #[derive(Debug, Default)]
 pub(crate) struct Presented {
-    /// The accepted cookies whose names the browser sent, whatever their values.
+    /// The cookies of the site, current and former, whose names the browser sent. Their values may
+    /// be keys or junk.
     names: CookieSet,
     keys: Keys,
 }
@@ -211,7 +212,7 @@ impl OncePerMinute {
     }
 }
 
-/// One limit for the whole process: the warning has the same cause in all of its sessions.
+/// One limit for the whole process, because the warning has the same cause for all visitors.
 static SEVERAL_KEYS: OncePerMinute = OncePerMinute::new();
 
 const A_MINUTE_MILLIS: u64 = 60_000;

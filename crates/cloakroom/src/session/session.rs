@@ -231,8 +231,8 @@ impl Session {
         self.len() == 0
     }
 
-    /// Returns whether the session has no entry in the store: no entry was found when the session
-    /// was opened, or it has been flushed since, and it has not been saved after that.
+    /// Returns whether the session has no entry in the store. That is so if no entry was found when
+    /// the session was opened, and after a flush, until the session is saved.
     ///
     /// # Examples
     /// ```
@@ -456,13 +456,13 @@ impl Session {
         self.edit(Edit::Set(name, value))
     }
 
-    /// Sets `item` to `value` if it is not set or is `null`, and returns the value that it has
-    /// afterwards.
+    /// Sets `item` to `value` if the item is not set or is `null`. Returns the value that the item
+    /// then has.
     ///
     /// The result is provisional until the session is saved: if another request sets the item
     /// first, that request's value wins, and the value returned here is not stored. Two tabs that
     /// call `set_default` at the same time, each with a fresh token, both get their own token.
-    /// Before you hand the value out, [save](Self::save) and read it again.
+    /// Before you hand the value out, [save](Self::save) and read the item again.
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form that reads back as the same
@@ -728,8 +728,8 @@ impl Session {
         Ok(there)
     }
 
-    /// Removes `item`, saves at once, and returns the value. Among parallel requests, at most one
-    /// gets it. For values that may be used only once, such as tokens.
+    /// Removes `item`, saves at once, and returns the value. Of several parallel requests, at most
+    /// one gets the value. For values that may be used only once, such as tokens.
     ///
     /// Returns `None` if the item is not set, or if another request took it first.
     ///
@@ -813,10 +813,11 @@ impl Session {
     /// The items are kept, unless the session belonged to another user. In that case, everything
     /// that the other user left is removed: items, expiry and label. The unsaved edits of this
     /// request are kept, whether they were made before or after the login. An
-    /// [`update`](Self::update) that was made before the login runs again, on an item that is not
-    /// set. The order of the calls therefore does not matter.
+    /// [`update`](Self::update) that was made before the login runs again and starts from the
+    /// default, because the value of the other user is removed. The order of the calls therefore
+    /// does not matter.
     ///
-    /// If the session is ended by another request before this one is saved, the login gets a new,
+    /// If another request ends the session before this request saves it, the login gets a new,
     /// empty session.
     ///
     /// In formats that keep no [owner](crate::format::Facts), such as Django's, a login only gives
@@ -873,8 +874,8 @@ impl Session {
                 }
                 (shared.edits.clone(), shared.edits.len(), shared.revision)
             };
-            // The edits of this request survive; what the other user left does not. This runs the
-            // caller's code, so no lock is held.
+            // The edits of this request survive; what the other user left does not. The replay runs
+            // the caller's code, so no lock is held.
             edits.push(login.clone());
             let mut record = Record::blank(at);
             edits.replay(&mut record, self.0.core.backend.format())?;
@@ -898,7 +899,8 @@ impl Session {
 
     /// Gives the session a new key when it is saved. The old key opens nothing after that.
     ///
-    /// Call it when the privileges of the visitor change. [`log_in`](Self::log_in) does this, too.
+    /// Call this method when the privileges of the visitor change. [`log_in`](Self::log_in) also
+    /// gives the session a new key.
     ///
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) if the session was opened by its tag;

@@ -112,7 +112,7 @@ async fn a_fallback_opens_the_cookie_but_another_secret_does_not() {
     assert_eq!(
         reads(&with_secret(&OTHER_SECRET), &value(&rotated)).await,
         Some(2),
-        "sealed with the new secret"
+        "the write seals the session with the new secret"
     );
 }
 

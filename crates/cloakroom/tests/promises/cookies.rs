@@ -155,7 +155,7 @@ fn over_plain_http_the_default_cookie_has_a_name_that_other_frameworks_do_not_us
 }
 
 #[tokio::test]
-async fn a_store_that_fails_for_one_of_several_cookies_is_an_error() {
+async fn opening_fails_if_the_store_fails_for_one_of_several_cookies() {
     let site = Site::new();
     let (one, other) = (site.guest().await, site.guest().await);
     let browser = sending(&site, joined(&[&one, &other]));
@@ -180,11 +180,13 @@ async fn several_cookies_are_loaded_within_one_time_limit() {
 
     assert_eq!(kind(opening.await.unwrap()), ErrorKind::Timeout);
     assert_eq!(site.spy.take(), [Call::Load; 2]);
-    assert!(begun.elapsed() < Duration::from_secs(6), "not 5 s for each");
+    let limit = "the limit of 5 s is for both cookies together";
+    assert!(begun.elapsed() < Duration::from_secs(6), "{limit}");
 }
 
 /// Every way in which a site can change its cookie: a description, the cookie before the change,
-/// and the cookie after it. The first four keep its name and namespace, and the others do not.
+/// and the cookie after the change. The first four keep the name and the namespace of the cookie.
+/// The fifth changes the name, and the sixth the namespace.
 fn changes() -> [(&'static str, Cookie, Cookie); 6] {
     let secure = || Cookie::new("__Secure-sid");
     [
@@ -270,7 +272,11 @@ async fn an_undeclared_change_of_an_attribute_locks_no_visitor_out() {
 
         browser.get("/members/login").await;
 
-        assert_eq!(browser.cookies().len(), 2, "{change}: both are sent");
+        assert_eq!(
+            browser.cookies().len(),
+            2,
+            "{change}: the browser sends both cookies"
+        );
         assert_eq!(browser.get("/members/read").await.text(), "1", "{change}");
         assert_eq!(changed.memory.len(), 1, "{change}");
     }
@@ -443,7 +449,7 @@ fn joined(visitors: &[&Visitor]) -> String {
     sent.join("; ")
 }
 
-/// Returns sessions in the same store under another cookie.
+/// Returns a `Sessions` value that uses the store of `site` and another cookie.
 fn with_cookie(site: &Site, cookie: Cookie) -> Sessions {
     Sessions::builder(site.spy.clone())
         .clock(site.clock.clone())
