@@ -117,7 +117,7 @@ async fn table(kind: DjangoKind, url: &StoreUrl) -> Result<AnyStore> {
             Ok(AnyStore::new(store.connect().await?))
         }
         _ => {
-            unreachable!("parsing refuses a scheme whose feature is off; the others have no table")
+            unreachable!("parsing refuses a scheme without its feature; other stores have no table")
         }
     }
 }
@@ -161,7 +161,7 @@ async fn cache(url: &StoreUrl, engine: Engine) -> Result<AnyStore> {
             Ok(AnyStore::new(store.open()?))
         }
         _ => {
-            unreachable!("parsing refuses a scheme whose feature is off; the others are not caches")
+            unreachable!("parsing refuses a scheme without its feature; other stores are no caches")
         }
     }
 }

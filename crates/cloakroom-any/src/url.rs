@@ -75,7 +75,7 @@ impl StoreUrl {
             }
             (_, Some(_)) => {
                 return Err(refused(
-                    "`cache` must be the site's cache, as in cache=django+redis://…",
+                    "`cache` must be a cache of the Django site, as in cache=django+redis://…",
                 ));
             }
             (Some(_), None) => {

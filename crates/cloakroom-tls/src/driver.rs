@@ -180,10 +180,11 @@ const PREFER: &str = "has `sslmode=prefer`, which an attacker on the network cou
 const ALLOW: &str = "has `sslmode=allow`, which encrypts only if the server insists; use \
                      `sslmode=verify-full`, or `sslmode=disable` if the network can be trusted";
 
-const UNKNOWN_MODE: &str = "has an unknown `sslmode`; use `disable`, `verify-ca` or `verify-full`";
+const UNKNOWN_MODE: &str = "has an unknown `sslmode`; use one of `disable`, `verify-ca` and \
+                            `verify-full`";
 
-const UNKNOWN: &str = "has an unknown parameter for TLS; use `sslmode=disable`, `verify-ca` or \
-                       `verify-full`, and `sslrootcert=PATH`";
+const UNKNOWN: &str = "has an unknown parameter for TLS; only `sslmode` (with `disable`, \
+                       `verify-ca` or `verify-full`) and `sslrootcert=PATH` are accepted";
 
 const OLD_MODE: &str = "has `ssl-mode`, which is called `sslmode` now; instead of DISABLED, \
                         VERIFY_CA and VERIFY_IDENTITY write `disable`, `verify-ca` and \
@@ -257,7 +258,7 @@ mod tests {
             ("sslmode=verify-full%", "has an unknown `sslmode`"),
             (
                 "sslmod=verify-full",
-                "has an unknown parameter for TLS; use `sslmode=",
+                "has an unknown parameter for TLS; only `sslmode`",
             ),
             ("SSLMODE=disable", "has an unknown parameter for TLS"),
             ("ssl=true", "has an unknown parameter for TLS"),

@@ -260,8 +260,8 @@ impl Backend {
         }
     }
 
-    /// Does what [`save`](Self::save) does, and moves the entry to a fresh key. If the answer is
-    /// lost, the fresh key is added to `lost`.
+    /// Does what [`save`](Self::save) does, and moves the entry to a fresh key. If the store's
+    /// answer is lost, the entry may have moved, and the fresh key is added to `lost`.
     pub(crate) async fn rename(
         &self,
         from: &EntryRef,
@@ -352,7 +352,7 @@ impl Backend {
         ))
     }
 
-    /// Finds the session with this tag.
+    /// Returns the store key of the session with this tag.
     pub(crate) async fn find(&self, tag: &SessionTag) -> Result<Option<StoreKey>> {
         let doing = "finding a session by its tag";
         let origin = self.origin().ok_or_else(|| kept_in_cookies(doing))?;

@@ -44,7 +44,7 @@ pub struct Cookie {
     partitioned: bool,
     /// `None` if the namespace is the name.
     namespace: Option<String>,
-    /// Earlier cookies of the site, at most `MAX_FORMER`. They have no former ones themselves.
+    /// Earlier cookies of the site, at most `MAX_FORMER`. The `former` of each of them is empty.
     former: Vec<Self>,
 }
 
@@ -276,8 +276,8 @@ impl Cookie {
     ///
     /// The earlier cookie is accepted until its session ends. The next `Set-Cookie` of its visitor
     /// also removes it. If its [namespace](Self::namespace) is different, the session moves to this
-    /// cookie's namespace and gets a new key when it is next saved. A visitor who only reads never
-    /// moves, so keep the declaration for as long as an untouched session lasts.
+    /// cookie's namespace and gets a new key when it is next saved. A session that is only read
+    /// never moves, so keep the declaration for as long as an untouched session lasts.
     ///
     /// Nothing is declared by default. The price of declaring a cookie: the earlier cookie still
     /// opens sessions, so a site is only as safe as the weaker of the two cookies. A cookie whose
@@ -378,7 +378,8 @@ impl Cookie {
         self.namespace.as_deref().unwrap_or(&self.name)
     }
 
-    /// Returns whether browsers keep only one of the two cookies.
+    /// Returns whether browsers keep only one of the two cookies, because the name, the domain, the
+    /// path and the partitioning are the same.
     pub(crate) fn replaces(&self, other: &Self) -> bool {
         let host = |cookie: &Self| {
             let domain = cookie.domain.as_deref()?;
@@ -395,7 +396,8 @@ impl Cookie {
             && host(self) == host(other)
     }
 
-    /// Returns whether the two cookies accept a common name.
+    /// Returns whether this cookie or one of its former cookies has the same name as `other` or one
+    /// of its former cookies.
     pub(crate) fn shares_name_with(&self, other: &Self) -> bool {
         self.accepted()
             .any(|one| other.accepted().any(|another| one.name == another.name))
@@ -556,7 +558,8 @@ const PLAIN_HTTP_NAME: &str = "cloakroom";
 const HOST_PREFIX: &str = "__Host-";
 const SECURE_PREFIX: &str = "__Secure-";
 
-/// Enough for several changes in a row. Each costs a load for a key that is not found.
+/// Enough for several changes in a row. Each former cookie costs one more load for a key that is
+/// not found.
 pub(crate) const MAX_FORMER: usize = 4;
 
 /// Leaves most of a cookie's 4096 bytes to its value.

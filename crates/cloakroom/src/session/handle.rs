@@ -223,9 +223,9 @@ impl SessionHandle {
 
     /// Returns what the response needs for the saves that the store has acknowledged so far.
     ///
-    /// When [`finish`](crate::Sessions::finish) fails, an adapter applies these effects to its error
-    /// response. The browser then gets the cookie of a session that `save().await` stored before
-    /// the failure.
+    /// When [`finish`](crate::Sessions::finish) fails, an adapter applies these effects to its
+    /// error response. The browser then gets the cookie of a session that `save().await` stored
+    /// before the failure.
     ///
     /// # Examples
     /// ```
@@ -428,9 +428,9 @@ impl Inner {
             return Err(Error::new(
                 ErrorKind::Config,
                 format!(
-                    "opening a session: two session layers with different sessions use the cookie \
-                     `{}` or a former one in common; build the sessions once and clone them, or \
-                     give one of them another cookie",
+                    "opening a session: two session layers with different `Sessions` accept the \
+                     same cookie, which is `{}` or a former cookie; build `Sessions` once and \
+                     clone it, or give one layer another cookie",
                     core.cookie.name()
                 ),
             ));

@@ -112,7 +112,7 @@ impl Committed {
 pub(crate) enum CookieUpdate {
     /// Leaves it alone.
     None,
-    /// Sets it to the key of the entry, with its expiry.
+    /// Sets it to the key of the entry, with the expiry of the entry.
     Set,
     /// Removes it.
     Remove,

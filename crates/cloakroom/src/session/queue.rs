@@ -62,7 +62,7 @@ impl CommitQueue {
     }
 }
 
-/// The right to commit now. When it is dropped, the next commit in line gets it.
+/// The right to commit now. When a turn is dropped, the next commit in the line gets its turn.
 #[derive(Debug)]
 pub(crate) struct CommitTurn {
     lines: Arc<Mutex<Lines>>,
@@ -74,8 +74,8 @@ impl Drop for CommitTurn {
     fn drop(&mut self) {
         drop(self.guard.take());
         let mut lines = lines(&self.lines);
-        // Every commit in the line holds a clone of it, and clones are made under this lock only.
-        // A count of one is the clone in the map.
+        // Every commit in the line holds a clone of the line's `Arc`, and clones are made only
+        // while the map is locked. A count of one means that only the map still has a clone.
         if lines
             .get(&self.store_key)
             .is_some_and(|line| Arc::strong_count(line) == 1)
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(
             second.unwrap_err().kind(),
             ErrorKind::Conflict,
-            "the wait has a bound"
+            "the second commit gives up after the longest wait"
         );
         let (third, ()) = tokio::join!(queue.join(&store_key), async { drop(first) });
 

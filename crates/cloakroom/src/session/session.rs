@@ -740,8 +740,8 @@ impl Session {
     /// As [`save`](Self::save); afterwards the value may or may not have been removed.
     /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`; the value then stays,
     /// unless another request changed its type at the same moment.
-    /// [`Unsupported`](ErrorKind::Unsupported) if the store does not
-    /// [compare](crate::store::Guarantees::compares).
+    /// [`Unsupported`](ErrorKind::Unsupported) if the store does not [compare
+    /// versions](crate::store::Guarantees::compares).
     ///
     /// # Examples
     /// ```
@@ -760,7 +760,8 @@ impl Session {
         if !self.0.core.backend.guarantees().compares {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                "taking an item: this store does not compare, so two requests could both get it",
+                "taking an item: this store does not compare versions, so two requests could both \
+                 get the item",
             ));
         }
         self.get::<T>(item.as_name())?;

@@ -182,8 +182,8 @@ impl Sessions {
         if !handle.is_of(&self.0) {
             return Err(Error::new(
                 ErrorKind::Config,
-                "finishing a request: its handle is from other sessions; \
-                 call `finish` on the sessions that began it",
+                "finishing a request: its handle is from another `Sessions`; \
+                 call `finish` on the `Sessions` that began the request",
             ));
         }
         handle.finish(completion.into()).await

@@ -25,7 +25,7 @@ async fn a_lifetime_does_not_grow_on_a_server_whose_clock_is_too_far_behind() {
     two.advance(MINUTE);
     assert_eq!(ahead.reads("n").await, Some(1));
     assert_eq!(here.reads("n").await, None);
-    assert_eq!(two.memory.len(), 1, "it is ignored and not deleted");
+    assert_eq!(two.memory.len(), 1, "the session is not deleted");
 }
 
 #[tokio::test]
@@ -52,13 +52,13 @@ async fn a_session_touched_too_far_in_the_future_is_ignored_until_the_skew_is_to
     assert_eq!(
         here.reads("n").await,
         None,
-        "touched 6 minutes in the future"
+        "the touch is 6 minutes in the future"
     );
     two.advance(MINUTE);
     assert_eq!(
         here.reads("n").await,
         Some(1),
-        "now only 5 minutes in the future"
+        "the touch is now only 5 minutes in the future"
     );
     here.visit(|s| s.set("n", 2)).await.unwrap();
     assert_eq!(ahead.reads("n").await, Some(2));
@@ -119,10 +119,14 @@ async fn a_cache_is_not_trusted_for_longer_because_a_server_is_ahead() {
     assert_eq!(
         origin.take(),
         [Call::Load],
-        "the cached entry would last 4 minutes too long"
+        "the cached entry is not used, because it would last 4 minutes too long"
     );
     assert_eq!(here.reads("n").await, Some(1));
-    assert_eq!(origin.take(), [], "cached again, by this clock");
+    assert_eq!(
+        origin.take(),
+        [],
+        "the load cached the entry again, by the clock of `here`"
+    );
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ async fn a_timeout_answered_with_5xx_inside_the_layer_removes_the_cookie_after_a
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_answered_with_4xx_inside_the_layer_saves() {
+async fn the_edits_before_a_timeout_answered_with_4xx_inside_the_layer_are_saved() {
     let sites = Sites::new();
     let guest = sites.visitors.guest().await;
     let handler = handler(Ending::Hangs, Editing::of(STAFF));
@@ -439,7 +439,8 @@ enum Kind {
     Visitors,
     Staff,
     Timeout,
-    /// Sheds load above one request at a time. A middleware around it edits the sessions.
+    /// Refuses a request while another one is in progress. A middleware around this layer edits the
+    /// sessions.
     Shed,
     CatchPanic,
     HandleError,
@@ -448,14 +449,14 @@ enum Kind {
 /// How the handler ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Ending {
-    /// It never ends, so the timeout ends it.
+    /// The handler never ends, so the timeout ends the request.
     Hangs,
     Panics,
     Fails,
     ServerError,
     /// The request does not reach the handler.
     Shed,
-    /// It never ends, and the browser hangs up before the timeout.
+    /// The handler never ends, and the browser hangs up before the timeout.
     HangsUp,
 }
 

@@ -1,4 +1,4 @@
-//! Nested session layers: of the same sessions, and of different sessions whose cookies share a
+//! Nested session layers: of the same `Sessions`, and of different `Sessions` whose cookies share a
 //! name.
 
 use axum::Router;
@@ -126,7 +126,8 @@ async fn other_sessions_with_the_same_cookie_name_are_a_configuration_error_that
     }
     assert!(browser.get("/untouched").await.status.is_success());
     assert!(site.memory.is_empty());
-    let message = "two session layers with different sessions use the cookie `__Host-session`";
+    let message = "two session layers with different `Sessions` accept the same cookie, which is \
+                   `__Host-session`";
     assert!(log.text().contains(message), "{}", log.text());
 }
 
@@ -169,7 +170,7 @@ async fn an_adapter_may_finish_the_inner_handle_of_the_same_sessions_first() {
     assert_eq!(
         effects.set_cookies().count(),
         0,
-        "the request failed inside the inner layer"
+        "nothing is saved, because the request failed inside the inner layer"
     );
 }
 

@@ -102,7 +102,7 @@ async fn a_late_fill_is_undone_if_the_session_ended_in_the_meantime() {
     assert_eq!(
         reading.await.unwrap(),
         Some(1),
-        "it loaded the entry before the other request finished"
+        "the reader loaded the entry before the other request finished"
     );
     assert!(tiers.copies.is_empty());
     assert_eq!(guest.reads("n").await, None);
@@ -157,7 +157,7 @@ async fn a_late_fill_does_not_hide_a_newer_save() {
     assert_eq!(
         reading.await.unwrap(),
         Some(1),
-        "it loaded the entry before the other request finished"
+        "the reader loaded the entry before the other request finished"
     );
     assert_eq!(guest.reads("n").await, Some(2));
 }
