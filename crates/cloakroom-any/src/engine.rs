@@ -14,8 +14,8 @@ impl StoreUrl {
     /// This creates no table; run Django's `migrate` for that.
     ///
     /// # Errors
-    /// * [`Config`](cloakroom::ErrorKind::Config) if the URL does not begin with `django+`, or the
-    ///   store rejects its parameters.
+    /// * [`Config`](cloakroom::ErrorKind::Config) if the URL does not begin with `django+`, or if
+    ///   the store rejects a parameter of the URL.
     /// * [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server does not answer.
     ///
     /// # Examples

@@ -12,9 +12,9 @@ impl StoreUrl {
     /// stores ignore it. If the future is dropped, the table may or may not have been created.
     ///
     /// # Errors
-    /// * [`Config`](cloakroom::ErrorKind::Config) if the store rejects its parameters, if `cookie:`
-    ///   is opened without a secret or with a secret that is too short, or if the URL is that of a
-    ///   Django site's store, which `StoreUrl::engine` opens.
+    /// * [`Config`](cloakroom::ErrorKind::Config) if the store rejects a parameter of the URL, if
+    ///   `cookie:` is opened without a secret or with a secret that is too short, or if the URL
+    ///   names a store of a Django site, which `StoreUrl::engine` opens.
     /// * [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server does not answer.
     ///
     /// # Examples

@@ -92,7 +92,8 @@ impl StoreUrl {
         }
         if self.options.cache_ttl.is_some() || self.options.cache.is_some() {
             return Err(refused(
-                "`cache` has a cache itself; set `cache_secs` and one `cache` in the origin's URL",
+                "the URL in `cache` has a `cache` or `cache_secs`; \
+                 only the origin's URL can have these parameters",
             ));
         }
         let is_same = self.url == origin.url
@@ -262,7 +263,7 @@ fn percent_decode(text: &str) -> Option<String> {
 
 fn list_options(options: &[&str]) -> String {
     match options {
-        [] => "it has none".to_owned(),
+        [] => "it has no parameters at all".to_owned(),
         _ => format!("its parameters are `{}`", options.join("`, `")),
     }
 }

@@ -87,7 +87,7 @@ fn a_bad_url_is_refused_with_an_error_that_explains_what_is_wrong() {
         ),
         (
             "memory:?cache_secs=1",
-            "`memory` has no parameter `cache_secs`; it has none",
+            "`memory` has no parameter `cache_secs`; it has no parameters at all",
         ),
         (
             "redis://localhost?cache_secs=soon",
@@ -115,7 +115,7 @@ fn a_bad_url_is_refused_with_an_error_that_explains_what_is_wrong() {
         ),
         (
             "redis://localhost?cache=file:/tmp/x?cache_secs=1",
-            "`cache` has a cache itself; set `cache_secs` and one `cache` in the origin's URL",
+            "the URL in `cache` has a `cache` or `cache_secs`; only the origin's URL can have ",
         ),
         (
             "redis://localhost?cache_secs=5&cache=redis://localhost",
@@ -131,7 +131,7 @@ fn a_bad_url_is_refused_with_an_error_that_explains_what_is_wrong() {
         ),
         (
             "cookie:?cache=memory:",
-            "`cookie` has no parameter `cache`; it has none",
+            "`cookie` has no parameter `cache`; it has no parameters at all",
         ),
     ] {
         let error = url.parse::<StoreUrl>().unwrap_err();

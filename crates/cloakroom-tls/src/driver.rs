@@ -7,11 +7,11 @@ use crate::{Encryption, Verification};
 /// The driver that reads a URL.
 #[derive(Clone, Copy, Debug)]
 pub struct Driver {
-    /// The beginning of its errors, such as `reading the URL of PostgreSQL`.
+    /// The beginning of the driver's errors, such as `reading the URL of PostgreSQL`.
     pub doing: &'static str,
-    /// The name of its crate.
+    /// The name of the driver's crate.
     pub package: &'static str,
-    /// Whether its feature `tls` is on.
+    /// Whether the feature `tls` of that crate is on.
     pub has_tls: bool,
 }
 

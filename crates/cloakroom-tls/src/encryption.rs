@@ -44,8 +44,8 @@ impl Encryption {
 
 /// How to verify the server.
 ///
-/// With the feature `rustls`, its methods load the trusted authorities and create a configuration
-/// of rustls.
+/// With the feature `rustls`, the methods of this type load the trusted authorities and create a
+/// configuration of rustls.
 #[derive(Clone, Debug)]
 pub struct Verification {
     #[cfg_attr(
@@ -55,7 +55,7 @@ pub struct Verification {
     pub(crate) driver: Driver,
     /// Whether the certificate must be for the host name in the URL.
     pub(crate) checks_name: bool,
-    /// The file with the authorities to trust, or `None` to trust those of the machine.
+    /// The file with the authorities to trust, or `None` to trust the authorities of the machine.
     #[cfg_attr(
         not(feature = "rustls"),
         allow(dead_code, reason = "nothing is verified")

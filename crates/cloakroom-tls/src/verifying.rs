@@ -16,11 +16,11 @@ use crate::Verification;
 
 /// Methods that need the feature `rustls`.
 impl Verification {
-    /// Returns the content of the file that `sslrootcert` names, or `None` if the authorities are
-    /// those of the machine. For drivers that parse the file.
+    /// Returns the content of the file that `sslrootcert` names, or `None` if the authorities of
+    /// the machine are trusted. For drivers that parse the file.
     ///
     /// # Errors
-    /// Those of [`authorities`](Self::authorities).
+    /// As [`authorities`](Self::authorities).
     ///
     /// # Examples
     /// ```
@@ -70,7 +70,7 @@ impl Verification {
     /// The configuration uses ring, even if the process has another default provider or none.
     ///
     /// # Errors
-    /// Those of [`authorities`](Self::authorities).
+    /// As [`authorities`](Self::authorities).
     ///
     /// # Examples
     /// ```no_run
@@ -227,7 +227,7 @@ mod tests {
     use crate::{Driver, Encryption};
 
     #[test]
-    fn a_file_without_authorities_is_refused_with_an_error_that_names_it() {
+    fn a_file_without_valid_authorities_is_refused_with_an_error_that_names_the_file() {
         let folder = tempfile::tempdir().unwrap();
         for (name, content, why) in [
             ("missing.pem", None, "cannot be read"),

@@ -34,7 +34,7 @@ use crate::sessions::Sessions;
 /// of [`on_error`](Self::on_error).
 ///
 /// Session layers can be nested, each with its own cookie name and store. Extractors use the
-/// innermost one; [`SessionHandle::named`] finds any of them. Several layers of the same `Sessions`
+/// innermost layer; [`SessionHandle::named`] finds any layer. Several layers of the same `Sessions`
 /// act as one, and the outermost commits. Layers of different `Sessions` whose cookies have the
 /// same name are a [`Config`](ErrorKind::Config) error when the session is opened.
 ///

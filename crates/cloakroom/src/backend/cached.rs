@@ -194,7 +194,7 @@ impl CachedBackend {
 
     /// Replaces the cached entry with a mark, so that the origin is asked from now on.
     ///
-    /// The mark outlasts every load of the origin that is under way, so none of them can replace
+    /// The mark outlasts every load of the origin that is under way, so no such load can replace
     /// the mark with an old entry.
     async fn invalidate(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
         let draft = self.cache_draft(&Cached::AskOrigin, now, 2 * self.origin.timeout)?;

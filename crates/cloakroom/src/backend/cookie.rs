@@ -200,9 +200,9 @@ impl CookieBackend {
             return Err(Error::new(
                 ErrorKind::TooLarge,
                 format!(
-                    "writing a session into its cookie: it would have {size} bytes, and browsers \
-                     drop more than {MAX_COOKIE_BYTES}; keep large things elsewhere, or sessions \
-                     in a store"
+                    "writing a session into its cookie: the cookie would have {size} bytes, and \
+                     browsers drop cookies of more than {MAX_COOKIE_BYTES}; keep large things \
+                     elsewhere, or keep sessions in a store"
                 ),
             ));
         }
@@ -388,7 +388,7 @@ mod tests {
     use crate::model::from_millis;
 
     #[test]
-    fn a_cookie_of_an_older_version_is_not_read() {
+    fn a_cookie_with_an_older_version_byte_or_an_older_layout_is_not_read() {
         let backend = CookieBackend::new(&[7; 32]).unwrap();
         let Envelope::Sealed(secrets) = &backend.envelope else {
             unreachable!("it has a secret");

@@ -67,7 +67,7 @@ pub enum OnExpired {
 #[non_exhaustive]
 pub enum OnDuplicates {
     /// The only cookie that opens a live session. A browser sends several cookies if the site has
-    /// changed the attributes of its cookie; usually, all but one of their sessions have expired.
+    /// changed the attributes of its cookie; usually, only one of the sessions is still alive.
     ///
     /// Up to four different keys are loaded, within the time limit of a single store call. If
     /// several open live sessions, or if there are more than four, none is used: an attacker may

@@ -363,7 +363,8 @@ impl Cookie {
         }
     }
 
-    /// Returns this cookie and the former ones. The number of a cookie is its position here.
+    /// Returns this cookie and the former ones. The number of a cookie is its position in this
+    /// sequence.
     pub(crate) fn accepted(&self) -> impl Iterator<Item = &Self> {
         std::iter::once(self).chain(&self.former)
     }
@@ -424,7 +425,7 @@ impl Cookie {
         let lower = name.to_ascii_lowercase();
         let host = lower.starts_with(&HOST_PREFIX.to_ascii_lowercase());
         let refused = if name.is_empty() || !name.bytes().all(is_token) {
-            "the name must be letters, digits and ``!#$%&'*+-.^_`|~``"
+            "the name must consist of letters, digits and the characters ``!#$%&'*+-.^_`|~``"
         } else if name.len() > MAX_NAME_BYTES {
             "the name is too long: browsers drop cookies of more than 4096 bytes"
         } else if host && !name.starts_with(HOST_PREFIX) {
@@ -451,7 +452,8 @@ impl Cookie {
         } else if !self.domain.as_deref().is_none_or(is_domain) {
             "the domain must be a host name in ASCII, without a port and without blanks"
         } else if !self.namespace.as_deref().is_none_or(is_name) {
-            "the namespace must be at most 256 letters, digits and ``!#$%&'*+-.^_`|~``"
+            "the namespace must consist of 1 to 256 letters, digits and the characters \
+             ``!#$%&'*+-.^_`|~``"
         } else {
             return Ok(());
         };
@@ -487,7 +489,7 @@ pub struct CookieAttributes<'a> {
     /// When browsers send the cookie with requests that another site caused. `None` omits the
     /// attribute.
     pub same_site: Option<SameSite>,
-    /// Whether a page that other sites embed has a separate cookie for each of them (CHIPS).
+    /// Whether a page that other sites embed has a separate cookie for each of those sites (CHIPS).
     pub partitioned: bool,
 }
 
@@ -597,9 +599,9 @@ mod tests {
                 Cookie::new("a").plain_http().partitioned(true),
                 "`Partitioned` needs",
             ),
-            (Cookie::new(""), "the name must be"),
-            (Cookie::new("a b"), "the name must be"),
-            (Cookie::new("a;b"), "the name must be"),
+            (Cookie::new(""), "the name must consist"),
+            (Cookie::new("a b"), "the name must consist"),
+            (Cookie::new("a;b"), "the name must consist"),
             (Cookie::new("a".repeat(5_000)), "too long"),
             (Cookie::new("a").path("app"), "must begin with `/`"),
             (Cookie::new("a").path("/a;b"), "must begin with `/`"),
@@ -610,11 +612,14 @@ mod tests {
             (Cookie::new("a").domain("exa mple.com"), "host name"),
             (Cookie::new("a").domain("example.com:80"), "host name"),
             (Cookie::new("a").domain(""), "host name"),
-            (Cookie::new("a").namespace(""), "the namespace must be"),
-            (Cookie::new("a").namespace("b=c"), "the namespace must be"),
+            (Cookie::new("a").namespace(""), "the namespace must consist"),
+            (
+                Cookie::new("a").namespace("b=c"),
+                "the namespace must consist",
+            ),
             (
                 Cookie::new("a").formerly(Cookie::new("b;c")),
-                "the name must be",
+                "the name must consist",
             ),
             (
                 (0..5).fold(Cookie::new("a"), |cookie, n| {
@@ -652,7 +657,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_replaces_one_with_its_name_domain_path_and_partitioning() {
+    fn a_cookie_replaces_another_with_the_same_name_domain_path_and_partitioning() {
         let cookie = Cookie::new("a").domain("example.com");
         assert!(cookie.replaces(&Cookie::new("a").domain(".Example.com").http_only(false)));
         for other in [

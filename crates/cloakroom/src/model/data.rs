@@ -255,8 +255,8 @@ impl Value {
             Err(error) => Err(Error::new(
                 ErrorKind::BadValue,
                 format!(
-                    "setting a value that is given as JSON: it is not JSON ({:?} error at column \
-                     {})",
+                    "setting a value that is given as JSON: its text is not JSON ({:?} error at \
+                     column {})",
                     error.classify(),
                     error.column(),
                 ),
@@ -370,7 +370,8 @@ impl Value {
             Error::new(
                 ErrorKind::BadValue,
                 format!(
-                    "reading a stored value as `{}`: it is not one ({:?} error at column {})",
+                    "reading a stored value as `{}`: its JSON is of another type ({:?} error at \
+                     column {})",
                     std::any::type_name::<T>(),
                     source.classify(),
                     source.column(),

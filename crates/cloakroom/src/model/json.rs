@@ -10,8 +10,8 @@ use super::limits;
 /// Serializes `value` as JSON.
 ///
 /// serde_json writes both `Some(None)` and a float that is not finite as `null`. It also writes
-/// large integers and deep nesting that it cannot read back. This function returns an error for
-/// each of them.
+/// large integers and deep nesting that it cannot read back. For each of these values, this
+/// function returns an error.
 pub(super) fn write<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Refused> {
     let mut text = Vec::with_capacity(128);
     let why = Cell::new("it has no JSON form");

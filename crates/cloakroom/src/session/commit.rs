@@ -212,8 +212,8 @@ impl Race<'_> {
         {
             return Err(lost.clone());
         }
-        // A logout wins over every commit that was under way, except over a login: its user has
-        // just been authenticated. The login gets a new session without data of the ended one.
+        // A logout wins over every commit that was under way, except over a login, whose user has
+        // just been authenticated. The login gets a new session without data of the ended session.
         if self.edits.log_in() {
             let now = self.core.now();
             let mut record = Record::blank(now);

@@ -401,7 +401,7 @@ impl Session {
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form that reads back as the same
-    /// value, such as one that contains a NaN or a `Some(None)`; see [`Value::of`] for all of them.
+    /// value, such as one that contains a NaN or a `Some(None)`; [`Value::of`] lists all cases.
     /// [`TooLarge`](ErrorKind::TooLarge) if the name has more than [1,024
     /// bytes](crate::limits::ITEM_NAME_BYTES). [`Finished`](ErrorKind::Finished), as for every
     /// edit.
@@ -680,7 +680,7 @@ impl Session {
     /// Removes `item` and returns its value, or `None` if it was not set.
     ///
     /// The result is provisional until the session is saved: two parallel requests can both get the
-    /// value and both save. If only one of them may get it, as with a one-time token, call
+    /// value and both save. If only one request may get the value, as with a one-time token, call
     /// [`take`](Self::take).
     ///
     /// # Errors
@@ -780,7 +780,7 @@ impl Session {
     /// Removes all items, but keeps the key, the owner and the expiry. To end the session itself,
     /// call [`flush`](Self::flush).
     ///
-    /// Django's formats store the expiry as an item, so in those formats it is removed too.
+    /// Django's formats store the expiry as an item. In those formats, the expiry is removed, too.
     ///
     /// # Errors
     /// [`Finished`](ErrorKind::Finished), as for every edit.

@@ -101,14 +101,14 @@ impl SharedState {
         }
     }
 
-    /// Returns an error if the session takes no edits.
+    /// Returns an error if the session accepts no edits.
     pub(super) fn check_open(&self) -> Result<()> {
         match self.failure() {
             None => self.check_not_over(),
             Some(_) => Err(Error::new(
                 ErrorKind::Finished,
-                "editing a session: saving it has failed, and it takes no more edits; flush it or \
-                 answer with an error",
+                "editing a session: a save has failed, so the session accepts no more edits; flush \
+                 it or answer with an error",
             )),
         }
     }

@@ -187,7 +187,7 @@ mod tests {
     }
 
     /// Stores keep these bytes on disks and servers. If the layout changes, every store that uses
-    /// them must raise its format version.
+    /// the layout must raise its format version.
     #[test]
     fn the_layout_is_stable() {
         let draft = draft(Some("ada"), None);

@@ -93,7 +93,7 @@ async fn a_server_that_is_ahead_ends_sessions_that_have_expired_only_by_its_cloc
 }
 
 #[tokio::test]
-async fn a_cache_is_not_trusted_for_longer_because_a_server_is_ahead() {
+async fn an_entry_cached_by_a_server_that_is_ahead_is_not_trusted_for_longer() {
     let ttl = Duration::from_secs(10);
     let (memory, cache) = (Arc::new(MemoryStore::new()), Arc::new(MemoryStore::new()));
     let origin = Spy::new(Arc::clone(&memory));
@@ -178,7 +178,7 @@ async fn an_entry_is_not_ignored_because_of_times_that_its_format_derived() {
     assert!(sessions.open(&key).await.unwrap().is_some());
 }
 
-/// Two servers on one store, one of them ahead of the other.
+/// Two servers on one store. The clock of the server `ahead` is ahead of the clock of `here`.
 struct Servers {
     here: Sessions,
     ahead: Sessions,

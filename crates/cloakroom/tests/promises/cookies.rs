@@ -16,7 +16,7 @@ use cloakroom_testkit::{Browser, HandClock};
 use crate::site::{Site, Visitor, kind, removes_the_cookie};
 
 #[tokio::test]
-async fn the_only_live_one_of_several_cookies_is_used() {
+async fn of_several_cookies_the_only_one_with_a_live_session_is_used() {
     let site = Site::new();
     let (dead, alive) = (ended(&site).await, site.guest().await);
 
@@ -214,7 +214,7 @@ fn changes() -> [(&'static str, Cookie, Cookie); 6] {
 }
 
 #[tokio::test]
-async fn a_former_cookie_opens_its_session_and_the_next_set_cookie_removes_it() {
+async fn a_former_cookie_opens_its_session_and_is_removed_by_the_next_set_cookie() {
     for (change, old, new) in changes() {
         for path in ["/write", "/login", "/slide"] {
             for changed in [Changed::in_a_store(), Changed::in_the_cookie()] {
@@ -345,7 +345,7 @@ async fn a_key_of_the_current_namespace_opens_nothing_under_a_former_name() {
 }
 
 #[tokio::test]
-async fn a_request_without_former_cookies_removes_none() {
+async fn a_request_without_former_cookies_removes_no_cookie() {
     let (_, old, new) = changes()[4].clone();
     let changed = Changed::in_a_store();
     let mut visitor = Visitor {

@@ -62,7 +62,7 @@ async fn sliding_on_access_touches_once_per_threshold_and_sends_the_cookie_again
 }
 
 #[test]
-fn a_threshold_that_ends_sessions_before_they_slide_is_refused() {
+fn a_threshold_as_long_as_the_idle_time_or_the_lifetime_is_refused() {
     let threshold = |threshold: Duration| {
         let builder = Sessions::builder(MemoryStore::new()).slide_on_access(threshold);
         builder.max_age(10 * MINUTE)

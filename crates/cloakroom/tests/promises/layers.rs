@@ -212,7 +212,7 @@ async fn an_error_that_the_inner_session_layer_answers_discards_the_edits_of_the
 }
 
 #[tokio::test]
-async fn the_cookie_of_an_inner_session_survives_the_failure_of_the_outer_one() {
+async fn the_cookie_of_an_inner_session_survives_the_failure_of_the_outer_session() {
     let sites = Sites::new();
     let (visitor, mut member) = (sites.visitors.guest().await, sites.staff.guest().await);
     let service = ServiceBuilder::new()
@@ -317,7 +317,7 @@ async fn an_error_answer_keeps_the_headers_of_the_site_and_discards_those_of_the
 }
 
 #[tokio::test]
-async fn a_header_that_on_error_sets_is_not_replaced_by_that_of_an_inner_layer() {
+async fn a_header_that_on_error_sets_is_not_replaced_by_a_header_of_an_inner_layer() {
     let site = Site::new();
     let service = ServiceBuilder::new()
         .layer(
@@ -362,7 +362,7 @@ macro_rules! in_every_order {
 }
 
 #[test]
-fn the_layer_compiles_in_every_order_with_those_of_tower_http() {
+fn the_session_layer_compiles_in_every_order_with_the_layers_of_tower_http() {
     fn assert_service<S, B>(_: S)
     where
         S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
@@ -462,8 +462,8 @@ enum Ending {
 
 type Escaped = Arc<Mutex<Vec<Session>>>;
 
-/// What the handler does with the sessions of a request: it flushes one of them and edits all of
-/// them.
+/// What the handler does with the sessions of a request: it edits every session, and then flushes
+/// the session named `flushed`.
 #[derive(Clone)]
 struct Editing {
     flushed: &'static str,

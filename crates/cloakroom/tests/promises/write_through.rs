@@ -163,7 +163,7 @@ async fn a_late_fill_does_not_hide_a_newer_save() {
 }
 
 #[tokio::test]
-async fn the_last_of_two_writers_to_update_the_copy_does_not_make_it_stale() {
+async fn the_last_of_two_writers_to_update_the_copy_does_not_make_the_copy_stale() {
     let tiers = Tiers::new();
     let guest = tiers.guest().await;
     tiers.gate.close(When::After, Call::Save);

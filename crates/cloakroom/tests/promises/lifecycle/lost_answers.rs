@@ -7,7 +7,7 @@ use http::StatusCode;
 use crate::site::{Site, kind, set_cookie};
 
 #[tokio::test]
-async fn a_save_whose_answer_is_lost_is_found_and_not_repeated() {
+async fn a_save_whose_answer_is_lost_is_found_to_have_taken_effect_and_is_not_repeated() {
     let site = Site::new();
     let mut guest = site.guest().await;
     site.flaky

@@ -42,7 +42,7 @@ async fn log_in_of_the_same_user_gives_a_new_key_too() {
 }
 
 #[tokio::test]
-async fn log_in_of_another_user_removes_the_data_of_the_first() {
+async fn log_in_of_another_user_removes_the_data_of_the_first_user() {
     let site = Site::new();
     let mut browser = site.guest().await;
     browser
