@@ -6,7 +6,7 @@ use crate::error::refused;
 use crate::kind::StoreKind;
 
 impl StoreUrl {
-    /// Opens the store, and creates its table if it is missing.
+    /// Opens the store, and creates its table if the table is missing.
     ///
     /// `secret` is at least 32 random bytes, with which `cookie:` seals the sessions. The other
     /// stores ignore it. If the future is dropped, the table may or may not have been created.

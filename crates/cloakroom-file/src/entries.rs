@@ -261,7 +261,8 @@ fn decode(folder: &Folder, path: &EntryPath, bytes: Bytes) -> Result<Record, Fau
     Err(Fault::foreign(folder.path(), what))
 }
 
-/// Returns the entry of `key`, or `None` if it does not exist or its version is not `seen`.
+/// Returns the entry of `key` if its version is `seen`. Returns `None` if the entry does not exist
+/// or has another version.
 fn current(
     folder: &Locked,
     path: &EntryPath,

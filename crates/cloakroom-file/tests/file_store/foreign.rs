@@ -1,4 +1,4 @@
-//! Tests with links and with files of other programs.
+//! Tests what the store does with links and with files of other programs.
 
 use std::fs;
 use std::os::unix::fs::symlink;

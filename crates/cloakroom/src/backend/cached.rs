@@ -16,8 +16,8 @@ use crate::store::{AnyStore, Store, packed};
 /// Reads use the cache if it has the entry. Writes go to the origin, which compares versions, so no
 /// write builds on a stale read. The guarantees are those of the origin.
 ///
-/// An entry read from the cache may be as old as the [`ttl`](Self::ttl): saves and logouts on
-/// another server are seen within that time. Saves and logouts on this server are seen immediately.
+/// An entry that comes from the cache may be as old as the [`ttl`](Self::ttl): this server sees
+/// saves and logouts on another server within that time, and its own saves and logouts immediately.
 ///
 /// **If the cache fails**, it is skipped: requests get slower, and saves that could not be written
 /// to the cache are seen within the `ttl`. **If the origin fails**, requests that only read still

@@ -284,9 +284,10 @@ impl fmt::Debug for CookieBackend {
 /// How the content of the cookie is protected.
 #[derive(Clone)]
 enum Envelope {
-    /// Encryption prevents reading and changing it. The first secret encrypts new cookies.
+    /// Encryption keeps visitors from reading and changing the content. The first secret encrypts
+    /// new cookies.
     Sealed(Arc<Vec<SealingSecret>>),
-    /// The signature of the format prevents changing it. Visitors can read it.
+    /// The signature of the format keeps visitors from changing the content, but they can read it.
     None(Arc<dyn Format>),
 }
 

@@ -6,7 +6,7 @@ use crate::model::{Error, ErrorKind, Result};
 ///
 /// The default is `__Host-session` with `Secure`, `HttpOnly`, `SameSite=Lax` and `Path=/`. Browsers
 /// send it only over HTTPS and only to this host. Scripts cannot read it, subdomains cannot set it,
-/// and forms of other sites are submitted without it. The price is that it needs HTTPS even in
+/// and forms of other sites are submitted without it. The price: the cookie needs HTTPS even in
 /// development, except on `localhost` in most browsers. Use [`plain_http`](Self::plain_http) to
 /// develop without TLS.
 ///

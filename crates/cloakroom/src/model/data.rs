@@ -283,8 +283,8 @@ impl Value {
 
     /// Creates a foreign value: a value of another program that JSON cannot represent.
     ///
-    /// `data` is in the encoding of the format that read it, and only that format can write it
-    /// back. [`get`](Self::get) and every other format return an error for a foreign value.
+    /// `data` is in the encoding of the format that read the value. Only that format can write the
+    /// value back. [`get`](Self::get) and every other format return an error for a foreign value.
     ///
     /// # Examples
     /// ```

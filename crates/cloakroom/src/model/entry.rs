@@ -256,7 +256,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Returns the version of the entry, or `None` if it was not written.
+    /// Returns the version of the entry, or `None` if the entry was not written.
     ///
     /// # Examples
     /// ```

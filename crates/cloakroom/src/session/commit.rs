@@ -101,7 +101,8 @@ impl Race<'_> {
         }
     }
 
-    /// Tries one compare-and-swap. Returns the entry if it succeeded.
+    /// Tries one compare-and-swap. Returns the written entry, or `None` if the entry in the store
+    /// has changed or is gone.
     async fn try_once(&mut self) -> Result<Option<SavedEntry>> {
         let (backend, draft) = (&self.core.backend, &self.write.draft);
         let entry = match self.renames {

@@ -89,7 +89,8 @@ fn lines(lines: &Mutex<Lines>) -> MutexGuard<'_, Lines> {
     lines.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Longer than a thousand commits of one session take on a slow disk.
+/// The longest time that a commit waits for its turn. A thousand commits of one session on a slow
+/// disk take less.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 #[cfg(test)]

@@ -102,7 +102,7 @@ impl SessionsBuilder {
     /// Sets how long a session lasts at most, however active it is.
     ///
     /// The limit counts from the beginning of the session, and again from each login. If you
-    /// shorten it, it applies to existing sessions, too.
+    /// shorten the limit, existing sessions end earlier, too.
     ///
     /// The clocks of the servers may differ by [5 minutes](crate::limits::CLOCK_SKEW), so a session
     /// may end that much earlier or later. A server ignores a session whose times are further in
@@ -198,7 +198,7 @@ impl SessionsBuilder {
     /// not open the session. Named `SESSION_SAVE_EVERY_REQUEST` in Django.
     ///
     /// Off by default. The price of turning it on: a load and a write for every request of every
-    /// visitor who has a session, and none of these responses can be cached.
+    /// visitor who has a session, and no shared cache can store any of these responses.
     /// [`slide_on_access`](Self::slide_on_access) achieves almost the same for far less.
     ///
     /// No session is created for visitors without one. If the store fails, the response is still
@@ -294,8 +294,8 @@ impl SessionsBuilder {
     /// browser of a shared computer may keep the page, like every page that does not set the
     /// cookie.
     ///
-    /// A response to a request that flushed the session, or that removes the cookie because the
-    /// session ended, gets `no-store` even with `Private`.
+    /// Even with `Private`, a response gets `no-store` if its request flushed the session, or if
+    /// the response removes the cookie because the session ended.
     ///
     /// [`NoStore`](CacheControl::NoStore) keeps each of these responses out of the browser's cache
     /// as well. The price: Firefox and Safari do not put such a page into their back/forward cache,

@@ -203,8 +203,8 @@ pub trait Store: Send + Sync + 'static {
     /// [`Unavailable`](ErrorKind::Unavailable).
     fn delete(&self, key: &StoreKey) -> impl Future<Output = Result<()>> + Send;
 
-    /// Moves the entry at `from` to `to` and replaces its data and facts, if it still has the
-    /// version `seen`.
+    /// Moves the entry at `from` to `to` and replaces its data and facts, if the entry still has
+    /// the version `seen`.
     ///
     /// If the entry has another version or does not exist, or if `to` is taken, returns
     /// [`Stale`](Outcome::Stale) and changes nothing. `to` counts as taken if it equals `from`.

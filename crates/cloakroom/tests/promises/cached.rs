@@ -1,4 +1,5 @@
-//! The cached backend: reads are fast and at most as stale as the TTL allows.
+//! The cached backend: reads are fast and at most as stale as the TTL allows. A fill is the write
+//! with which a read puts a loaded entry into the cache.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -317,7 +318,7 @@ impl Tiers {
         Self::with_origin(&Arc::new(MemoryStore::new()), &HandClock::new())
     }
 
-    /// Creates a server with a separate cache in front of this origin.
+    /// Creates a server with its own cache in front of the origin `memory`.
     fn with_origin(memory: &Arc<MemoryStore>, clock: &HandClock) -> Self {
         let cache = Flaky::new(MemoryStore::new());
         let broken_origin = Flaky::new(Arc::clone(memory));

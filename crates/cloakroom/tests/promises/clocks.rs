@@ -20,8 +20,8 @@ async fn a_lifetime_does_not_grow_on_a_server_whose_clock_is_too_far_behind() {
     let ahead = two.visitor_of(&two.ahead).await;
     let here = two.at(&two.here, &ahead);
 
-    // The clock of `ahead` is a day ahead. By the clock of `here`, the session would end in 26
-    // hours less a minute, although its lifetime is 2 hours.
+    // The clock of `ahead` is a day ahead. By the clock of `here`, the session would therefore last
+    // for almost 26 hours, although its lifetime is 2 hours.
     two.advance(MINUTE);
     assert_eq!(ahead.reads("n").await, Some(1));
     assert_eq!(here.reads("n").await, None);

@@ -201,7 +201,7 @@ async fn sliding_seals_the_new_times() {
         cookie: None,
     };
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
-    // One pause is shorter than the idle time; all three together are longer.
+    // One step of the clock is shorter than the idle time; all three together are longer.
     for _ in 0..3 {
         clock.advance(DEFAULT_MAX_AGE / 2);
         visitor

@@ -75,7 +75,8 @@ async fn a_login_with_two_live_cookies_ends_both_so_that_the_next_request_is_log
         1,
         "the login ended both earlier sessions"
     );
-    // The response replaced one of the two cookies; which one depends on their attributes.
+    // The response replaced one of the two earlier cookies. Which one depends on their attributes,
+    // so the browser may still send either.
     for left in [&old, &planted] {
         let next = sending(&site, joined(&[left, &browser]));
         assert_eq!(next.open().await.1.owner(), Some("ada".into()));
@@ -317,7 +318,7 @@ async fn saving_moves_a_session_out_of_a_former_namespace_but_touching_does_not(
         visitor.cookie,
         Some(format!("__Host-session={}", key.reveal()))
     );
-    assert_eq!(before.reads("n").await, None, "the old key is dead");
+    assert_eq!(before.reads("n").await, None, "the old key opens nothing");
     site.spy.take();
 
     visitor.visit(increment).await.unwrap();
@@ -388,7 +389,8 @@ impl Changed {
         builder.slide_on_access(A_WEEK).sweep(None).build().unwrap()
     }
 
-    /// Returns a browser that got `old` before the change, at the site after the change.
+    /// Returns a browser that got the cookie `old` before the change. The site of the browser is
+    /// the one after the change.
     async fn browser(&self, old: &Cookie, new: &Cookie) -> Browser<Router> {
         let app = Router::new()
             .route(

@@ -107,7 +107,8 @@ fn a_cache_ttl_of_zero_or_as_long_as_the_life_of_sessions_is_refused() {
 
 #[tokio::test]
 async fn a_visitor_who_reads_every_minute_is_never_logged_out() {
-    // The threshold fits the site's idle time, but not the shorter idle times of some sessions.
+    // The threshold is shorter than the idle time of the site, but longer than half of it, and
+    // longer than the whole idle time of some sessions.
     let threshold = 9 * MINUTE + Duration::from_secs(59);
     for expiry in [
         Expiry::Policy,
@@ -356,14 +357,14 @@ async fn no_duration_overflows() {
         .unwrap();
     assert!(
         set_cookie(&headers).unwrap().contains("Max-Age=34560000;"),
-        "400 days"
+        "the age of the cookie is limited to 400 days"
     );
     site.clock
         .set(SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799));
     assert_eq!(
         guest.reads("n").await,
         Some(1),
-        "a second before the end of the year 9999"
+        "the session lasts until the end of the year 9999"
     );
 }
 

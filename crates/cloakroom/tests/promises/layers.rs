@@ -98,7 +98,7 @@ async fn check(order: &[Kind], ending: Ending, flushed: &'static str) {
         (visitor, VISITORS, Kind::Visitors),
         (member, STAFF, Kind::Staff),
     ] {
-        // A request that was shed reached only the layers around the one that shed it.
+        // If the layer `Shed` refused the request, only the layers around `Shed` have seen it.
         let is_reached = ending != Ending::Shed
             || order.iter().position(|at| *at == kind)
                 < order.iter().position(|at| *at == Kind::Shed);
@@ -454,7 +454,7 @@ enum Ending {
     Panics,
     Fails,
     ServerError,
-    /// The request does not reach the handler.
+    /// The handler does not run, because the layer `Shed` refuses the request.
     Shed,
     /// The handler never ends, and the browser hangs up before the timeout.
     HangsUp,

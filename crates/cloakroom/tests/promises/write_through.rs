@@ -1,5 +1,5 @@
 //! The write-through backend, whose cache other programs use too. A copy is used until its session
-//! expires.
+//! expires. A fill is the write with which a read adds a copy of a loaded entry.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,7 +91,7 @@ async fn a_late_fill_is_undone_if_the_session_ended_in_the_meantime() {
     let reading = tokio::spawn(async move { reader.reads("n").await });
     tiers.gate.reached(When::After, Call::Load, 1).await;
 
-    // The session ends between the load and the fill.
+    // The session ends after the load and before the fill.
     tiers
         .at_another_server(&guest)
         .visit(Session::flush)

@@ -1,4 +1,4 @@
-//! Store calls whose answer is lost, whether or not they took effect.
+//! Store calls whose answer is lost. Some of the calls took effect, and some did not.
 
 use cloakroom::{ErrorKind, Session};
 use cloakroom_testkit::wrap::{Call, When};
