@@ -286,8 +286,8 @@ impl Files {
         }
     }
 
-    /// Writes the new file, then removes the old one. A crash between the two leaves the old
-    /// session, and a second one whose key no browser has.
+    /// Writes the new file, then removes the old one. A crash in between leaves both sessions: the
+    /// old one, and the new one, whose key no browser has.
     fn rename(
         &self,
         from: &StoreKey,
@@ -484,7 +484,8 @@ impl TempFile {
         files.sync()
     }
 
-    /// Replaces the file at `path` if it has the version `seen`. Returns whether it was replaced.
+    /// Replaces the file at `path` if it has the version `seen`. Returns whether the file was
+    /// replaced.
     ///
     /// Unlike [`rename`](Self::rename), this method never creates a file at `path`: Django deletes
     /// without taking the lock, and a logout must not be undone. The method exchanges the two files

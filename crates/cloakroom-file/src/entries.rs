@@ -13,7 +13,7 @@ use super::root::Root;
 /// The calls of the store, as blocking functions.
 ///
 /// Reads take no lock: a file is never changed in place, only replaced, moved or removed. Writes
-/// hold the lock of the subfolder from the comparison to the end of the write.
+/// hold the lock of the subfolder from the comparison of the versions to the end of the write.
 ///
 /// A mark is an empty file that leads from an owner to one of the owner's sessions; see the module
 /// `owners`.

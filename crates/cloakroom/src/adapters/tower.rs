@@ -461,7 +461,7 @@ pub(crate) fn log(error: &Error) {
 /// Adds the headers of the session to a response.
 #[inline]
 fn apply<B>(effects: Effects, response: &mut Response<B>, handle: &SessionHandle) {
-    // Most responses of a site have no effects and are spared the call.
+    // Most requests have no effects. Their responses are spared the call.
     if !effects.is_empty() {
         write(effects, response, handle);
     }
@@ -484,8 +484,8 @@ fn write<B>(effects: Effects, response: &mut Response<B>, handle: &SessionHandle
 #[derive(Clone, Default)]
 struct SentCookies(Vec<HeaderValue>);
 
-/// Replaces `response` with the answer to `error`. Keeps the CORS and security headers of the
-/// response, `Vary`, and the cookies of other sessions.
+/// Replaces `response` with the answer to `error`. The answer gets the CORS and security headers of
+/// the response, its `Vary`, and the cookies that inner session layers have added to it.
 fn replace<B, E: OnError<B>>(
     response: &mut Response<E::Body>,
     error: Error,
@@ -572,11 +572,11 @@ where
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RequestInfo {
-    /// Its method.
+    /// The method of the request.
     pub method: Method,
-    /// Its URI, as the layer received it.
+    /// The URI of the request, as the layer received it.
     pub uri: Uri,
-    /// Its first `Accept` header.
+    /// The first `Accept` header of the request.
     pub accept: Option<HeaderValue>,
 }
 

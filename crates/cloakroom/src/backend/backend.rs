@@ -61,7 +61,7 @@ impl Backend {
             store: AnyStore::new(store),
             format: Arc::new(format),
             timeout: DEFAULT_TIMEOUT,
-            // `set_cookie` sets it before the first session is created.
+            // `set_cookie` sets the namespace before the first session is created.
             namespace: "".into(),
         }))
     }
@@ -483,7 +483,8 @@ impl fmt::Debug for Backend {
 /// Long enough for a database to fail over, short enough for a visitor to wait.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// 1 MiB. A session is loaded as a whole by every request, so a large one slows down every page.
+/// 1 MiB. Every request that opens a session loads all of it, so a large session slows down every
+/// page.
 const DEFAULT_MAX_SIZE: usize = 1 << 20;
 
 /// How many entries one store call lists.

@@ -130,7 +130,7 @@ impl WriteThroughBackend {
                     .await;
                 Ok(Some(in_both(written, copy)))
             }
-            // The write that came first updates the copy.
+            // Another write came first, and that write updates the copy.
             Ok(None) => Ok(None),
             Err(error) => {
                 self.remove_copy(&at.store_key).await;

@@ -70,7 +70,7 @@ pub struct Entry {
     pub meta: Meta,
     /// The version against which a later [`save`](crate::store::Store::save) compares.
     pub version: Version,
-    // Boxed to keep `Entry` small, since few entries have this key.
+    // Set in a mark only. Boxed to keep `Entry` small, since few entries are marks.
     moved_to: Option<Box<StoreKey>>,
 }
 

@@ -172,8 +172,8 @@ impl Version {
         }
     }
 
-    /// Returns whether every save of the entry has a different version. If a later load returns the
-    /// same version, the entry has then not been saved in between.
+    /// Returns whether every save gives the entry a different version. Only then does a later load
+    /// that returns the same version prove that the entry has not been saved in between.
     ///
     /// A save id identifies exactly one save. Data does not: another save may write the same bytes.
     pub(crate) fn tells_saves_apart(&self) -> bool {

@@ -86,7 +86,7 @@ pub(crate) enum Edit {
     CycleKey,
 }
 
-/// The closure of an `update`, from the stored value to the new one.
+/// The closure of an `update`, which computes the new value from the stored one.
 pub(crate) type Update = dyn Fn(Option<&Value>) -> Result<Value> + Send + Sync;
 
 impl Edit {

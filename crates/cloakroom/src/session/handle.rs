@@ -344,7 +344,7 @@ impl SessionHandle {
 
     /// Returns how the request ended, or `None` if another layer finishes it.
     ///
-    /// An inner layer of the same sessions may have seen the request fail and turned the failure
+    /// An inner layer of the same `Sessions` may have seen the request fail and turned the failure
     /// into a response. The failure counts nevertheless.
     fn completion(&self, completion: Completion) -> Option<Completion> {
         match &self.0.role {
@@ -414,7 +414,7 @@ struct Inner {
     session: OnceCell<Session>,
     looked_at: AtomicBool,
     finished: AtomicBool,
-    /// Whether an inner layer of the same sessions saw the request fail.
+    /// Whether an inner layer of the same `Sessions` saw the request fail.
     failed_inside: AtomicBool,
     role: Role,
     /// The handle of the session layer around this one.
@@ -452,9 +452,9 @@ impl Inner {
 enum Role {
     /// Opens and commits the session.
     Only,
-    /// Leaves opening and committing to the handle of an outer layer that serves the same sessions.
+    /// Leaves opening and committing to the handle of an outer layer of the same `Sessions`.
     Repeated(SessionHandle),
-    /// Refuses to open the session, because an outer layer serves other sessions under the same
+    /// Refuses to open the session, because an outer layer of another `Sessions` uses the same
     /// cookie name.
     Conflicting,
 }

@@ -52,7 +52,7 @@ pub(crate) enum Plan {
     End(SavedEntry),
 }
 
-/// The draft to write, and whether its cookie lasts until the browser closes.
+/// The draft to write, and whether its cookie ends when the browser closes.
 pub(crate) struct Write {
     pub(crate) draft: Draft,
     browser_close: bool,

@@ -86,7 +86,8 @@ impl Presented {
         !self.names.is_empty()
     }
 
-    /// Returns the former cookies of `cookie` that the browser may have besides the current one.
+    /// Returns the former cookies of `cookie` that the browser may still have: it has sent their
+    /// names, and no later cookie replaces them.
     pub(crate) fn former<'a>(&self, cookie: &'a Cookie) -> impl Iterator<Item = &'a Cookie> {
         let names = self.names;
         let sent = cookie.accepted().enumerate().skip(1);
@@ -203,7 +204,7 @@ impl OncePerMinute {
     /// Returns whether the warning is due at `now`, and counts it if it is.
     fn is_due(&self, now: SystemTime) -> bool {
         let (now, last) = (millis(now), self.0.load(Ordering::Relaxed));
-        // The difference is also large if the clock was set back.
+        // The difference is also large if the clock was set back, so the warning is then due, too.
         now.abs_diff(last) >= A_MINUTE_MILLIS
             && self
                 .0

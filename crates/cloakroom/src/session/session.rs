@@ -657,7 +657,7 @@ impl Session {
                 shared.check_open()?;
                 shared.record.data.items.get(&name).cloned()
             };
-            // This runs the caller's code, so no lock is held.
+            // `run` calls the caller's closure, so no lock is held.
             let (new, value) = run(before.as_ref())?;
             let mut shared = self.lock();
             shared.check_open()?;
@@ -882,7 +882,8 @@ impl Session {
             edits.replay(&mut record, self.0.core.backend.format())?;
             let mut shared = self.lock();
             shared.check_open()?;
-            // If a commit has begun in the meantime, it has taken the edits and saves them.
+            // If a commit has begun in the meantime, it has taken the edits and saves them. The
+            // login is then tried again.
             if (shared.edits.len(), shared.revision) == (recorded, revision) {
                 shared.record = record;
                 shared.push(login);
