@@ -370,8 +370,8 @@ impl Value {
             Error::new(
                 ErrorKind::BadValue,
                 format!(
-                    "reading a stored value as `{}`: its JSON is of another type ({:?} error at \
-                     column {})",
+                    "reading a stored value as `{}`: its JSON cannot be read as this type ({:?} \
+                     error at column {})",
                     std::any::type_name::<T>(),
                     source.classify(),
                     source.column(),
