@@ -14,8 +14,8 @@ impl StoreUrl {
     /// This creates no table; run Django's `migrate` for that.
     ///
     /// # Errors
-    /// * [`Config`](cloakroom::ErrorKind::Config) if the URL does not begin with `django+`, or the
-    ///   store rejects its parameters.
+    /// * [`Config`](cloakroom::ErrorKind::Config) if the URL does not begin with `django+`, or if
+    ///   the store rejects a parameter of the URL.
     /// * [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server does not answer.
     ///
     /// # Examples
@@ -117,7 +117,7 @@ async fn table(kind: DjangoKind, url: &StoreUrl) -> Result<AnyStore> {
             Ok(AnyStore::new(store.connect().await?))
         }
         _ => {
-            unreachable!("parsing refuses a scheme whose feature is off; the others have no table")
+            unreachable!("parsing refuses a scheme without its feature; other stores have no table")
         }
     }
 }
@@ -161,7 +161,7 @@ async fn cache(url: &StoreUrl, engine: Engine) -> Result<AnyStore> {
             Ok(AnyStore::new(store.open()?))
         }
         _ => {
-            unreachable!("parsing refuses a scheme whose feature is off; the others are not caches")
+            unreachable!("parsing refuses a scheme without its feature; other stores are no caches")
         }
     }
 }

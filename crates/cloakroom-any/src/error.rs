@@ -5,5 +5,5 @@ pub(crate) fn refused(why: &str) -> Error {
     Error::new(ErrorKind::Config, format!("{CHOOSING}{why}"))
 }
 
-/// The beginning of the message of every such error.
+/// The beginning of the message of every error about a URL that cannot be used.
 pub(crate) const CHOOSING: &str = "choosing where to keep sessions: ";

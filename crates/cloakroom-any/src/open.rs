@@ -6,15 +6,15 @@ use crate::error::refused;
 use crate::kind::StoreKind;
 
 impl StoreUrl {
-    /// Opens the store, and creates its table if it is missing.
+    /// Opens the store, and creates its table if the table is missing.
     ///
     /// `secret` is at least 32 random bytes, with which `cookie:` seals the sessions. The other
     /// stores ignore it. If the future is dropped, the table may or may not have been created.
     ///
     /// # Errors
-    /// * [`Config`](cloakroom::ErrorKind::Config) if the store rejects its parameters, if `cookie:`
-    ///   is opened without a secret or with a secret that is too short, or if the URL is that of a
-    ///   Django site's store, which `StoreUrl::engine` opens.
+    /// * [`Config`](cloakroom::ErrorKind::Config) if the store rejects a parameter of the URL, if
+    ///   `cookie:` is opened without a secret or with a secret that is too short, or if the URL
+    ///   names a store of a Django site, which `StoreUrl::engine` opens.
     /// * [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server does not answer.
     ///
     /// # Examples
@@ -67,7 +67,8 @@ impl StoreUrl {
     }
 }
 
-/// Returns the backend for `store`, behind a cache if the URL has one.
+/// Returns the backend for `store`. If the URL names a cache, the backend uses it in front of the
+/// store.
 #[allow(dead_code, reason = "without any feature there is no store")]
 async fn backend(store: impl Store, url: &StoreUrl) -> Result<Backend> {
     let cached = match (&url.options.cache, url.options.cache_ttl) {
@@ -100,7 +101,9 @@ async fn open_cache(url: &StoreUrl) -> Result<AnyStore> {
         StoreKind::Memcached => Ok(AnyStore::new(memcached(url)?)),
         #[cfg(feature = "file")]
         StoreKind::File => Ok(AnyStore::new(file(url)?)),
-        _ => unreachable!("parsing refuses a scheme whose feature is off, and other caches"),
+        _ => unreachable!(
+            "parsing refuses a scheme whose feature is off, and a store that cannot be a cache"
+        ),
     }
 }
 

@@ -207,8 +207,8 @@ const DJANGO_SCHEMES: [Scheme; 11] = [
     ),
 ];
 
-/// The feature that Redis over TLS needs. Both `redis` and `tls` are needed; the error names
-/// `redis` first.
+/// The feature to name in an error about Redis over TLS, and whether that feature is on. Redis over
+/// TLS needs both `redis` and `tls`; the error names `tls` only if `redis` is on.
 const REDIS_TLS: (&str, bool) = match cfg!(feature = "redis") {
     true => ("tls", cfg!(feature = "tls")),
     false => ("redis", false),

@@ -8,7 +8,7 @@ use crate::error::{CHOOSING, refused};
 use crate::kind::StoreKind;
 use crate::scheme::PREFIX;
 
-/// A URL that names a store; the [crate](crate) documentation lists them.
+/// A URL that names a store. The [crate](crate) documentation lists the URLs of all stores.
 ///
 /// Parsing contacts no server. It returns an error for an unknown scheme, a missing path or an
 /// unknown parameter. Values such as the name of a table are checked when the store is opened.
@@ -75,7 +75,7 @@ impl StoreUrl {
             }
             (_, Some(_)) => {
                 return Err(refused(
-                    "`cache` must be the site's cache, as in cache=django+redis://…",
+                    "`cache` must be a cache of the Django site, as in cache=django+redis://…",
                 ));
             }
             (Some(_), None) => {
@@ -92,7 +92,8 @@ impl StoreUrl {
         }
         if self.options.cache_ttl.is_some() || self.options.cache.is_some() {
             return Err(refused(
-                "`cache` has a cache itself; set `cache_secs` and one `cache` in the origin's URL",
+                "the URL in `cache` has a `cache` or `cache_secs`; \
+                 only the origin's URL can have these parameters",
             ));
         }
         let is_same = self.url == origin.url
@@ -236,7 +237,7 @@ fn number<N: FromStr>(name: &str, value: &str) -> Result<N> {
 }
 
 /// Parses the value of `cache`, which is a URL with `&` written as `%26`, or a completely
-/// percent-encoded URL. The latter contains no colon.
+/// percent-encoded URL. A completely encoded URL contains no colon.
 fn parse_cache(value: &str) -> Result<StoreUrl> {
     let url = match value.contains(':') {
         true => value.replace("%26", "&"),
@@ -262,7 +263,7 @@ fn percent_decode(text: &str) -> Option<String> {
 
 fn list_options(options: &[&str]) -> String {
     match options {
-        [] => "it has none".to_owned(),
+        [] => "it has no parameters at all".to_owned(),
         _ => format!("its parameters are `{}`", options.join("`, `")),
     }
 }

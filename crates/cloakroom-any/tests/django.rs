@@ -1,4 +1,4 @@
-//! Opens the store of a Django site from a URL.
+//! Tests that a URL opens the store of a Django site.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -80,7 +80,7 @@ async fn every_url_of_a_django_site_opens_a_store_that_keeps_sessions() {
     }
 }
 
-/// Opens the store as another process does.
+/// Opens the store and builds sessions on it. Each call simulates a separate process.
 async fn sessions(store_url: &StoreUrl) -> Sessions {
     let settings = Settings::new("the secret of both processes").unwrap();
     let engine = store_url.engine(&settings).await.unwrap();
@@ -124,7 +124,7 @@ async fn no_table_is_created_in_the_database_of_a_django_site() {
 }
 
 #[test]
-fn a_bad_url_of_a_django_site_is_refused_with_the_valid_choices() {
+fn a_bad_url_of_a_django_site_is_refused_with_an_error_that_explains_what_is_wrong() {
     for (url, why) in [
         (
             "django+mongodb://localhost",
@@ -144,11 +144,11 @@ fn a_bad_url_of_a_django_site_is_refused_with_the_valid_choices() {
         ),
         (
             "django+postgres://localhost?cache=redis://:s3cret@localhost",
-            "`cache` must be the site's cache, as in cache=django+redis://…",
+            "`cache` must be a cache of the Django site, as in cache=django+redis://…",
         ),
         (
             "django+postgres://localhost?cache=django+sqlite:///tmp/x",
-            "`cache` must be the site's cache, as in cache=django+redis://…",
+            "`cache` must be a cache of the Django site, as in cache=django+redis://…",
         ),
         (
             "django+postgres://localhost?cache_secs=5&cache=django+redis://localhost",

@@ -1,4 +1,5 @@
-//! Opens the store that a URL names, and reports what is wrong with a bad URL.
+//! Tests that a URL opens the store that it names, and that the error for a bad URL explains what
+//! is wrong with the URL.
 
 use cloakroom::{ErrorKind, Sessions};
 use cloakroom_any::StoreUrl;
@@ -68,7 +69,7 @@ async fn every_url_opens_a_store_that_keeps_sessions() {
 }
 
 #[test]
-fn a_bad_url_is_refused_with_the_valid_choices() {
+fn a_bad_url_is_refused_with_an_error_that_explains_what_is_wrong() {
     for (url, why) in [
         (
             "",
@@ -86,7 +87,7 @@ fn a_bad_url_is_refused_with_the_valid_choices() {
         ),
         (
             "memory:?cache_secs=1",
-            "`memory` has no parameter `cache_secs`; it has none",
+            "`memory` has no parameter `cache_secs`; it has no parameters at all",
         ),
         (
             "redis://localhost?cache_secs=soon",
@@ -114,7 +115,7 @@ fn a_bad_url_is_refused_with_the_valid_choices() {
         ),
         (
             "redis://localhost?cache=file:/tmp/x?cache_secs=1",
-            "`cache` has a cache itself; set `cache_secs` and one `cache` in the origin's URL",
+            "the URL in `cache` has a `cache` or `cache_secs`; only the origin's URL can have ",
         ),
         (
             "redis://localhost?cache_secs=5&cache=redis://localhost",
@@ -130,7 +131,7 @@ fn a_bad_url_is_refused_with_the_valid_choices() {
         ),
         (
             "cookie:?cache=memory:",
-            "`cookie` has no parameter `cache`; it has none",
+            "`cookie` has no parameter `cache`; it has no parameters at all",
         ),
     ] {
         let error = url.parse::<StoreUrl>().unwrap_err();
@@ -180,7 +181,7 @@ async fn a_session_that_was_ended_is_gone_for_another_server_with_the_same_cache
     session.save().await.unwrap();
     let key = session.key().unwrap();
 
-    // The session is ended in the origin, but the cache still returns it.
+    // A server without the cache ends the session in the origin. The cache still returns it.
     let origin = open(&format!("file:{}", path("origin"))).await;
     let elsewhere = origin.open(&key).await.unwrap().unwrap();
     elsewhere.flush().unwrap();

@@ -31,12 +31,13 @@ use crate::threads::Threads;
 /// The folder must already exist, as Django also requires. Only this user should be able to enter
 /// it.
 ///
-/// A save compares and writes while it holds a file lock, so processes that use this crate never
-/// overwrite each other's edits. Django does not take the lock: a Django request may overwrite any
-/// change that was saved while it was running.
+/// A save compares versions and writes while it holds a file lock, so processes that use this crate
+/// never overwrite each other's edits. Django does not take the lock: a Django request may
+/// overwrite any change that was saved while the request was running.
 ///
 /// On Linux, a save exchanges the old file and the new one atomically, so it never restores a
-/// session that Django deletes during the save. On other systems it may restore one.
+/// session that Django deletes during the save. On other systems, a save may restore such a
+/// session.
 ///
 /// Only a key that consists of `a` to `z` and `0` to `9` becomes part of a file name. Any other key
 /// has no session.
@@ -80,7 +81,8 @@ pub fn open(settings: &Settings, path: impl AsRef<Path>) -> Result<Backend> {
 /// A create first claims the name with an empty file, and returns `Stale` if the file exists. Every
 /// write goes to a temporary file, which is flushed to the disk and then renamed. So a read needs
 /// no lock and never sees a partly written file. There is one lock for the whole folder. A write
-/// that compares holds this lock until it has finished. Django ignores the lock.
+/// that compares versions holds this lock from the comparison until the write has finished. Django
+/// ignores the lock.
 #[derive(Clone)]
 struct SessionFiles {
     files: Arc<Files>,
@@ -285,8 +287,8 @@ impl Files {
         }
     }
 
-    /// Writes the new file, then removes the old one. A crash between the two leaves the old
-    /// session, and a second one whose key no browser has.
+    /// Writes the new file, then removes the old one. A crash in between leaves both sessions: the
+    /// old one, and the new one, whose key no browser has.
     fn rename(
         &self,
         from: &StoreKey,
@@ -412,7 +414,7 @@ impl Files {
     }
 
     /// Writes a session's data to a temporary file, which is to become the file at `path`. The end
-    /// of its name contains `_`, so Django neither reads it nor clears it.
+    /// of the temporary name contains `_`, so Django neither reads nor clears the temporary file.
     fn write_temp_file(&self, path: &Path, new: &Draft) -> Result<TempFile, Fault> {
         let random =
             key::new_key().map_err(|error| Fault::new(ErrorKind::Random, error.to_string()))?;
@@ -483,12 +485,13 @@ impl TempFile {
         files.sync()
     }
 
-    /// Replaces the file at `path` if it has the version `seen`. Returns whether it was replaced.
+    /// Replaces the file at `path` if it has the version `seen`. Returns whether the file was
+    /// replaced.
     ///
     /// Unlike [`rename`](Self::rename), this method never creates a file at `path`: Django deletes
     /// without taking the lock, and a logout must not be undone. The method exchanges the two files
-    /// atomically and then compares the old one. If Django has changed that file since the caller
-    /// compared it, the method exchanges the two files back.
+    /// atomically and then compares the version of the old file. If Django has changed the old file
+    /// since the caller compared it, the method exchanges the two files back.
     #[cfg(target_os = "linux")]
     fn replace(self, path: &Path, seen: &Version, files: &Files) -> Result<bool, Fault> {
         match self.exchange(path) {
@@ -586,10 +589,13 @@ mod tests {
             file.replace(&path, &seen, &files).unwrap()
         };
 
-        assert!(!replace(b"old"), "Django has deleted the file");
+        assert!(!replace(b"old"), "a deleted file is not replaced");
         assert!(!path.exists());
         fs::write(&path, "Django's").unwrap();
-        assert!(!replace(b"old"), "Django has written the file");
+        assert!(
+            !replace(b"old"),
+            "a file with a new version is not replaced"
+        );
         assert_eq!(fs::read(&path).unwrap(), b"Django's");
         assert!(replace(b"Django's"));
         assert_eq!(fs::read(&path).unwrap(), b"new");

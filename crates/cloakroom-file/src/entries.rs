@@ -13,7 +13,7 @@ use super::root::Root;
 /// The calls of the store, as blocking functions.
 ///
 /// Reads take no lock: a file is never changed in place, only replaced, moved or removed. Writes
-/// hold the lock of the subfolder from the comparison to the end of the write.
+/// hold the lock of the subfolder from the comparison of the versions to the end of the write.
 ///
 /// A mark is an empty file that leads from an owner to one of the owner's sessions; see the module
 /// `owners`.
@@ -275,7 +275,8 @@ fn decode(folder: &Folder, path: &EntryPath, bytes: Bytes) -> Result<Record, Fau
     Err(Fault::foreign(folder.path(), what))
 }
 
-/// Returns the entry of `key`, or `None` if it does not exist or its version is not `seen`.
+/// Returns the entry of `key` if its version is `seen`. Returns `None` if the entry does not exist
+/// or has another version.
 fn current(
     folder: &Locked,
     path: &EntryPath,
@@ -290,7 +291,7 @@ fn current(
 
 fn write(folder: &Locked, path: &EntryPath, record: &Record) -> Result<(), Fault> {
     let file = record.encode().map_err(|error| {
-        // Encoding fails only if one of the two has 4 GiB or more.
+        // Encoding fails only if the owner or the label has 4 GiB or more.
         Fault::new(
             error.kind(),
             "the owner or the label is too long; shorten it",

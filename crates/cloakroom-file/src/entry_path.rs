@@ -23,7 +23,8 @@ impl EntryPath {
         }
     }
 
-    /// Parses the name of a session's file. Returns `None` if the name does not have that form.
+    /// Parses the name of a session's file. Returns `None` if the name does not have the form that
+    /// [`EntryPath`] describes.
     pub(super) fn parse(name: &str) -> Option<Self> {
         let letter = name.chars().next().filter(|first| "xh".contains(*first))?;
         let bytes = HEXLOWER.decode(&name.as_bytes()[1..]).ok()?;
@@ -89,8 +90,8 @@ impl Shard {
         Self(u16::try_from(number).expect("a remainder below `COUNT` fits into a u16"))
     }
 
-    // Hashes `start`, because store keys that are text start with few different bytes and would use
-    // only a few subfolders.
+    // Hashes `start`, because store keys that are text begin with few different bytes. Without the
+    // hash, the files of such store keys would be in only a few subfolders.
     fn of(start: &[u8]) -> Self {
         let hash = Sha256::digest(start);
         Self(u16::from_be_bytes([hash[0], hash[1]]) % Self::COUNT)
@@ -113,8 +114,8 @@ impl fmt::Debug for Shard {
 
 const HASH_LEN: usize = 32;
 
-/// How many leading bytes of a store key determine its subfolder. A session tag contains more
-/// bytes, so a search for a tag lists only one subfolder.
+/// How many leading bytes of a store key determine its subfolder. A session tag is a longer prefix
+/// of the store key, so a search for a tag lists only one subfolder.
 const SHARDED_BY: usize = 8;
 
 /// How many bytes of an owner's hash are in the names of the owner's marks.

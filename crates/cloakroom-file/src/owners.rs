@@ -8,12 +8,12 @@ use super::entry_path::{EntryPath, mark_path};
 use super::fault::Fault;
 use super::record::Record;
 
-/// Lists the sessions of an owner. Each of them has a mark: an empty file whose name consists of a
-/// hash of the owner and the name of the session's file.
+/// Lists the sessions of an owner. Each of these sessions has a mark: an empty file whose name
+/// consists of a hash of the owner and the name of the session's file.
 ///
-/// A mark is created before its session and removed after it, both under the lock of the session's
-/// subfolder. So every session with an owner has a mark, but a mark may exist without a session.
-/// `owned_by` therefore reads the sessions and compares their owners.
+/// A mark is created before its session and removed after the session, both under the lock of the
+/// session's subfolder. So every session with an owner has a mark, but a mark may exist without a
+/// session. `owned_by` therefore reads the sessions and compares their owners.
 impl Entries {
     pub(super) fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>, Fault> {
         let (shard, prefix) = mark_path(owner);

@@ -155,7 +155,7 @@ mod tests {
 
         assert!(is_older(&file[..MAGIC.len()]));
         assert!(Record::decode(file.clone().into()).is_none());
-        // The same bytes are not decoded with the current version number either.
+        // The rest of the file is not decoded after the magic bytes of the current layout either.
         let current = [MAGIC, &file[MAGIC.len()..]].concat();
         assert!(!is_older(&current[..MAGIC.len()]));
         assert!(Record::decode(current.into()).is_none());
@@ -164,8 +164,8 @@ mod tests {
         }
     }
 
-    /// Encodes the sample in the first layout: the version of the entry, the three points in time,
-    /// the two store keys, the owner, the label and the data.
+    /// Encodes the sample in the first layout: the save id, the three points in time, the two store
+    /// keys, the owner, the label and the data.
     fn first_layout() -> Vec<u8> {
         let Record {
             store_key,

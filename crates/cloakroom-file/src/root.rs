@@ -103,7 +103,8 @@ impl Root {
     /// Opens or creates a subfolder for owners.
     pub(super) fn create_owners(&self, shard: Shard) -> Result<Folder, Fault> {
         let folder = Folder::open_or_create(&self.dir, &self.path, &shard.owners_folder())?;
-        // This subfolder is never locked. Its lock file only ensures that it survives a power cut.
+        // This subfolder is never locked. Creating its lock file flushes the parent folder, so the
+        // subfolder survives a power cut.
         folder.lock_file(&self.dir)?;
         Ok(folder)
     }

@@ -135,6 +135,6 @@ impl Swept {
 /// session takes a few hundred microseconds.
 pub(super) const STEP: u16 = 64;
 
-/// The longest interval between two listings of a subfolder. It is limited, because a power cut may
-/// lose the time of the lock file.
+/// The longest interval between two listings of a subfolder. The interval is limited, because a
+/// power cut may lose the time of the lock file.
 const MAX_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);

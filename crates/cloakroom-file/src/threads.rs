@@ -24,7 +24,7 @@ impl Threads {
         let permit = Arc::clone(&self.0).acquire_owned().await;
         let permit = permit.expect("the semaphore is never closed");
         let done = tokio::task::spawn_blocking(move || {
-            // Released when the work is done, even if the caller dropped its future.
+            // The permit is released when the work is done, even if the caller dropped its future.
             let _permit = permit;
             work()
         });

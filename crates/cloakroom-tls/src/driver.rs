@@ -7,11 +7,11 @@ use crate::{Encryption, Verification};
 /// The driver that reads a URL.
 #[derive(Clone, Copy, Debug)]
 pub struct Driver {
-    /// The beginning of its errors, such as `reading the URL of PostgreSQL`.
+    /// The beginning of the driver's errors, such as `reading the URL of PostgreSQL`.
     pub doing: &'static str,
-    /// The name of its crate.
+    /// The name of the driver's crate.
     pub package: &'static str,
-    /// Whether its feature `tls` is on.
+    /// Whether the feature `tls` of that crate is on.
     pub has_tls: bool,
 }
 
@@ -130,7 +130,7 @@ impl Driver {
         }
     }
 
-    /// Returns an error about the URL, which it must not quote.
+    /// Returns an error about the URL. `why` must not quote the URL, which may contain a password.
     fn bad_url(&self, why: &str) -> Error {
         Error::new(ErrorKind::Config, format!("{}: the URL {why}", self.doing))
     }
@@ -156,7 +156,8 @@ impl Mode {
     }
 }
 
-/// Returns whether a parameter, perhaps a misspelled one, is meant for TLS. It must not be ignored.
+/// Returns whether a parameter, perhaps a misspelled one, is meant for TLS. Ignoring such a
+/// parameter could leave the connection unencrypted.
 fn is_about_tls(name: &str) -> bool {
     let start = name.get(..3).unwrap_or_default();
     start.eq_ignore_ascii_case("ssl") || start.eq_ignore_ascii_case("tls")
@@ -179,10 +180,11 @@ const PREFER: &str = "has `sslmode=prefer`, which an attacker on the network cou
 const ALLOW: &str = "has `sslmode=allow`, which encrypts only if the server insists; use \
                      `sslmode=verify-full`, or `sslmode=disable` if the network can be trusted";
 
-const UNKNOWN_MODE: &str = "has an unknown `sslmode`; use `disable`, `verify-ca` or `verify-full`";
+const UNKNOWN_MODE: &str = "has an unknown `sslmode`; use one of `disable`, `verify-ca` and \
+                            `verify-full`";
 
-const UNKNOWN: &str = "has an unknown parameter for TLS; use `sslmode=disable`, `verify-ca` or \
-                       `verify-full`, and `sslrootcert=PATH`";
+const UNKNOWN: &str = "has an unknown parameter for TLS; only `sslmode` (with `disable`, \
+                       `verify-ca` or `verify-full`) and `sslrootcert=PATH` are accepted";
 
 const OLD_MODE: &str = "has `ssl-mode`, which is called `sslmode` now; instead of DISABLED, \
                         VERIFY_CA and VERIFY_IDENTITY write `disable`, `verify-ca` and \
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_parameter_is_refused_with_what_to_write_and_not_quoted() {
+    fn a_bad_parameter_is_refused_with_a_reason_that_does_not_quote_its_value() {
         for (query, why) in [
             ("sslmode=prefer", "has `sslmode=prefer`, which an attacker"),
             (
@@ -256,7 +258,7 @@ mod tests {
             ("sslmode=verify-full%", "has an unknown `sslmode`"),
             (
                 "sslmod=verify-full",
-                "has an unknown parameter for TLS; use `sslmode=",
+                "has an unknown parameter for TLS; only `sslmode`",
             ),
             ("SSLMODE=disable", "has an unknown parameter for TLS"),
             ("ssl=true", "has an unknown parameter for TLS"),

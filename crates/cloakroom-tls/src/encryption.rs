@@ -17,9 +17,9 @@ pub enum Encryption {
 
 impl Encryption {
     /// Logs one warning if the URL has no parameter for TLS and one of `hosts` is not this machine.
-    /// `place` names the server in the warning; it must contain no password.
+    /// `place` is the name of the server in the warning, and must contain no password.
     ///
-    /// A driver calls it once for each store.
+    /// A driver calls this method once for each store.
     ///
     /// # Examples
     /// ```
@@ -44,8 +44,8 @@ impl Encryption {
 
 /// How to verify the server.
 ///
-/// With the feature `rustls`, its methods load the trusted authorities and create a configuration
-/// of rustls.
+/// With the feature `rustls`, the methods of this type load the trusted authorities and create a
+/// configuration of rustls.
 #[derive(Clone, Debug)]
 pub struct Verification {
     #[cfg_attr(
@@ -55,7 +55,7 @@ pub struct Verification {
     pub(crate) driver: Driver,
     /// Whether the certificate must be for the host name in the URL.
     pub(crate) checks_name: bool,
-    /// The file with the authorities to trust, or `None` to trust those of the machine.
+    /// The file with the authorities to trust, or `None` to trust the authorities of the machine.
     #[cfg_attr(
         not(feature = "rustls"),
         allow(dead_code, reason = "nothing is verified")

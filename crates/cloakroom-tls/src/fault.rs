@@ -71,7 +71,8 @@ fn rustls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Erro
         if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        // `source` of an I/O error or of an `Arc` skips the error inside, so look at that first.
+        // `source` of an I/O error or of an `Arc` skips the error inside, so look at the inner
+        // error first.
         let inner = error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref);

@@ -16,11 +16,11 @@ use crate::Verification;
 
 /// Methods that need the feature `rustls`.
 impl Verification {
-    /// Returns the content of the file that `sslrootcert` names, or `None` if the authorities are
-    /// those of the machine. For drivers that parse the file.
+    /// Returns the content of the file that `sslrootcert` names, or `None` if the authorities of
+    /// the machine are trusted. For drivers that parse the file.
     ///
     /// # Errors
-    /// Those of [`authorities`](Self::authorities).
+    /// As [`authorities`](Self::authorities).
     ///
     /// # Examples
     /// ```
@@ -70,7 +70,7 @@ impl Verification {
     /// The configuration uses ring, even if the process has another default provider or none.
     ///
     /// # Errors
-    /// Those of [`authorities`](Self::authorities).
+    /// As [`authorities`](Self::authorities).
     ///
     /// # Examples
     /// ```no_run
@@ -169,7 +169,8 @@ impl ServerCertVerifier for AnyName {
             now,
         );
         match verified {
-            // `chain` verifies the names last, so everything else is valid.
+            // `chain` verifies the names last, so an error about the names means that everything
+            // else is valid.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
@@ -214,7 +215,8 @@ impl ServerCertVerifier for AnyName {
 /// ```
 pub fn install_ring() {
     if CryptoProvider::get_default().is_none() {
-        // Fails if another thread has just installed a provider, which works as well.
+        // This call fails if another thread has installed a provider since the check. The error is
+        // ignored: rustls then uses the provider of that thread.
         let _ = ring::default_provider().install_default();
     }
 }
@@ -225,7 +227,7 @@ mod tests {
     use crate::{Driver, Encryption};
 
     #[test]
-    fn a_file_without_authorities_is_refused_with_an_error_that_names_it() {
+    fn a_file_without_valid_authorities_is_refused_with_an_error_that_names_the_file() {
         let folder = tempfile::tempdir().unwrap();
         for (name, content, why) in [
             ("missing.pem", None, "cannot be read"),

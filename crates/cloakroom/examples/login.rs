@@ -25,8 +25,8 @@ async fn log_in(
     headers: HeaderMap,
     Form(login): Form<Login>,
 ) -> cloakroom::Result<Redirect> {
-    // This also gives the session a new key. A key that an attacker planted in the browser before
-    // the login does not open the logged-in session.
+    // `log_in` also gives the session a new key. A key that an attacker planted in the browser
+    // before the login does not open the logged-in session.
     session.log_in(login.name)?;
     let device = headers
         .get(USER_AGENT)

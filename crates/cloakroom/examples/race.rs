@@ -28,7 +28,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// What most session libraries do: load the whole session before the handler and store it after.
+/// Does what most session libraries do: loads the whole session before the handler runs, and stores
+/// the whole session afterwards.
 async fn last_write_wins() -> usize {
     let store: Arc<Mutex<HashMap<&str, Vec<u32>>>> = Arc::default();
     let mut requests = JoinSet::new();

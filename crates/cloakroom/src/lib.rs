@@ -24,7 +24,7 @@
 //! * `tower`: the [`SessionLayer`](tower::SessionLayer).
 //! * `uuid`: `Owner: From<Uuid>`, for sites whose users have UUIDs.
 //!
-//! Without features, an adapter calls [`Sessions::begin`] before the handler and
+//! Without features, you write an adapter that calls [`Sessions::begin`] before the handler and
 //! [`Sessions::finish`] after it.
 //!
 //! # Runtime

@@ -1,4 +1,4 @@
-//! Tests with links and with files of other programs.
+//! Tests what the store does with links and with files of other programs.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -148,7 +148,7 @@ async fn an_incomplete_changed_or_foreign_file_is_an_error_and_is_kept() {
 }
 
 #[tokio::test]
-async fn a_file_of_an_older_version_is_refused_and_swept_when_it_expires() {
+async fn a_file_in_an_older_layout_is_refused_and_swept_when_it_expires() {
     let (folder, store) = opened();
     let seen = written(store.create(&at(1), &draft("some data")).await);
     let file = file_of(&folder, &at(1));
@@ -220,7 +220,7 @@ async fn no_error_contains_the_file_name_of_a_session() {
             assert!(!text.contains(&secret[..16]), "{text}");
             assert!(
                 text.contains("sessions/sessions-"),
-                "the error does not name the folder: {text}"
+                "the error names the folder: {text}"
             );
         }
     }

@@ -16,8 +16,8 @@ async fn a_sweep_does_not_open_an_unexpired_session() {
     for n in 0..20 {
         written(store.create(&at(n), &expiring(1_000)).await);
     }
-    // The times of these files are later than the expiry in their contents. A sweep that opened
-    // them would delete them.
+    // The times of these files are later than the expiry in their contents. If a sweep opened the
+    // files, it would delete them.
     for n in 0..10 {
         set_modified(&file_of(&folder, &at(n)), from_millis(3_000));
     }

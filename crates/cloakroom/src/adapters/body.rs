@@ -72,8 +72,8 @@ where
     }
 }
 
-/// Chooses the body type of a session layer's responses, which are those of the inner service with
-/// body `B`, or the answer to a session's error with body `A`.
+/// Chooses the body type of a session layer's responses. Each is either a response of the inner
+/// service, with body `B`, or the answer to a session's error, with body `A`.
 ///
 /// Implemented for the error types of bodies:
 ///

@@ -34,7 +34,7 @@ use crate::sessions::Sessions;
 /// of [`on_error`](Self::on_error).
 ///
 /// Session layers can be nested, each with its own cookie name and store. Extractors use the
-/// innermost one; [`SessionHandle::named`] finds any of them. Several layers of the same `Sessions`
+/// innermost layer; [`SessionHandle::named`] finds any layer. Several layers of the same `Sessions`
 /// act as one, and the outermost commits. Layers of different `Sessions` whose cookies have the
 /// same name are a [`Config`](ErrorKind::Config) error when the session is opened.
 ///
@@ -107,23 +107,25 @@ use crate::sessions::Sessions;
 /// ```
 ///
 /// * Outside: what describes or transports a response, such as tracing, compression, CORS and
-///   security headers. It then covers the answers of `on_error` as well. Limits that refuse a
-///   request, such as those on the size of its body and on load, also belong outside, because a
-///   refused request needs no session.
+///   security headers. Such a layer then covers the answers of `on_error` as well. Limits that
+///   refuse a request, such as those on the size of its body and on load, also belong outside,
+///   because a refused request needs no session.
 /// * Inside: what ends the handler, such as timeouts and the panic catcher, with a
 ///   `HandleErrorLayer` around those that fail with an error. The session layer then sees a
-///   response, waits for the logout and adds the headers that remove the cookie. If they are
-///   outside instead, a timeout or a panic ends the session layer together with the handler: the
-///   logout is carried out in the background, and the browser keeps a cookie that opens nothing.
+///   response, waits for the logout and adds the headers that remove the cookie. With the timeout
+///   or the panic catcher outside instead, a timeout or a panic ends the session layer together
+///   with the handler: the logout is carried out in the background, and the browser keeps a cookie
+///   that opens nothing.
 ///
 /// An error of the inner service, a panic and a 5xx are failures. A 4xx is not, as in Django: edits
 /// made before it are saved. Let a timeout answer with 503 or 504, not with 408, unless the edits
 /// made before the timeout should be saved.
 ///
-/// A middleware inside this layer may add headers to a page that is discarded later. The answer of
-/// `on_error` keeps those for CORS and security, and `Vary`, unless it sets them itself. It also
-/// keeps the cookies of session layers inside this one. `Content-Type`, `ETag`, `Location`, other
-/// cookies and everything else are discarded with the page.
+/// A middleware inside this layer may add headers to a page that the answer of `on_error` replaces
+/// later. The headers for CORS and security, and `Vary`, are copied to the answer, unless
+/// `on_error` has set them. The cookies of session layers inside this one are copied, too.
+/// `Content-Type`, `ETag`, `Location`, other cookies and everything else are discarded with the
+/// page.
 ///
 /// # Bodies
 ///
@@ -279,8 +281,8 @@ where
     }
 }
 
-/// Calls the inner service. If the call panics, there is no future whose drop would close the
-/// session, so this function closes it: it accepts no more edits.
+/// Calls the inner service. If the call panics, there is no future that would close the session
+/// when it is dropped. This function then closes the session, which accepts no more edits.
 #[inline]
 fn closing_on_panic<F>(handle: &SessionHandle, call: impl FnOnce() -> F) -> F {
     struct Unwinding<'a>(&'a SessionHandle);
@@ -444,8 +446,8 @@ fn finish_in_background(handle: &SessionHandle, completion: Completion) {
     });
 }
 
-/// Logs a session's error: as information if the session ended under its request, which happens
-/// when a visitor logs out in another tab, and as an error in every other case.
+/// Logs a session's error. The level is `INFO` if the session ended while a request was using it,
+/// for example because the visitor logged out in another tab, and `ERROR` in every other case.
 pub(crate) fn log(error: &Error) {
     let cause = format!("{error:#}");
     match error.kind() {
@@ -459,7 +461,7 @@ pub(crate) fn log(error: &Error) {
 /// Adds the headers of the session to a response.
 #[inline]
 fn apply<B>(effects: Effects, response: &mut Response<B>, handle: &SessionHandle) {
-    // Most responses of a site have no effects and are spared the call.
+    // Most requests have no effects. Their responses are spared the call.
     if !effects.is_empty() {
         write(effects, response, handle);
     }
@@ -476,14 +478,14 @@ fn write<B>(effects: Effects, response: &mut Response<B>, handle: &SessionHandle
     effects.apply(response.headers_mut());
 }
 
-/// A response extension with the cookies that session layers have added. The layers around them
-/// keep these when they replace the response, since the browser must learn the keys of the sessions
-/// that are saved already.
+/// A response extension with the cookies that session layers have added. A session layer that is
+/// further out copies these cookies to its answer when it replaces the response, since the browser
+/// must learn the keys of the sessions that are saved already.
 #[derive(Clone, Default)]
 struct SentCookies(Vec<HeaderValue>);
 
-/// Replaces `response` with the answer to `error`. Keeps the CORS and security headers of the
-/// response, `Vary`, and the cookies of other sessions.
+/// Replaces `response` with the answer to `error`. The answer gets the CORS and security headers of
+/// the response, its `Vary`, and the cookies that inner session layers have added to it.
 fn replace<B, E: OnError<B>>(
     response: &mut Response<E::Body>,
     error: Error,
@@ -570,11 +572,11 @@ where
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RequestInfo {
-    /// Its method.
+    /// The method of the request.
     pub method: Method,
-    /// Its URI, as the layer received it.
+    /// The URI of the request, as the layer received it.
     pub uri: Uri,
-    /// Its first `Accept` header.
+    /// The first `Accept` header of the request.
     pub accept: Option<HeaderValue>,
 }
 

@@ -281,7 +281,8 @@ impl Backend {
     }
 
     /// Does what [`save`](Self::save) does, and moves the entry to a fresh key. A tombstone stays
-    /// at the old key. If the answer is lost, the fresh key is added to `lost`.
+    /// at the old key. If the store's answer is lost, the entry may have moved, and the fresh key is
+    /// added to `lost`.
     pub(crate) async fn rename(
         &self,
         from: &EntryRef,
@@ -380,7 +381,7 @@ impl Backend {
         ))
     }
 
-    /// Finds the session with this tag.
+    /// Returns the store key of the session with this tag.
     pub(crate) async fn find(&self, tag: &SessionTag) -> Result<Option<StoreKey>> {
         let doing = "finding a session by its tag";
         let origin = self.origin().ok_or_else(|| kept_in_cookies(doing))?;
@@ -511,7 +512,8 @@ impl fmt::Debug for Backend {
 /// Long enough for a database to fail over, short enough for a visitor to wait.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// 1 MiB. A session is loaded as a whole by every request, so a large one slows down every page.
+/// 1 MiB. Every request that opens a session loads all of it, so a large session slows down every
+/// page.
 const DEFAULT_MAX_SIZE: usize = 1 << 20;
 
 /// How many entries one store call lists.

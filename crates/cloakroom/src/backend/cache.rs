@@ -19,5 +19,5 @@ pub(super) async fn ask_cache<T>(doing: &str, call: impl Future<Output = Result<
     None
 }
 
-/// The time limit of a cache call. Beyond it, the origin would have been faster.
+/// The time limit of a cache call. The store behind the cache usually answers sooner than that.
 const CACHE_TIMEOUT: Duration = Duration::from_millis(250);

@@ -16,8 +16,8 @@ use crate::store::{AnyStore, Store, packed};
 /// Reads use the cache if it has the entry. Writes go to the origin, which compares versions, so no
 /// write builds on a stale read. The guarantees are those of the origin.
 ///
-/// An entry read from the cache may be as old as the [`ttl`](Self::ttl): saves and logouts on
-/// another server are seen within that time. Saves and logouts on this server are seen immediately.
+/// An entry that comes from the cache may be as old as the [`ttl`](Self::ttl): this server sees
+/// saves and logouts on another server within that time, and its own saves and logouts immediately.
 ///
 /// **If the cache fails**, it is skipped: requests get slower, and saves that could not be written
 /// to the cache are seen within the `ttl`. **If the origin fails**, requests that only read still
@@ -55,13 +55,13 @@ impl CachedBackend {
     /// can stay unseen here.
     ///
     /// Defaults to 10 seconds: long enough to serve all requests of one page, short enough that few
-    /// visitors see old data. The price of a longer time: a logout on another server is seen just
-    /// as late.
+    /// visitors see old data. The price of a longer time: a logout on another server stays unseen
+    /// here for longer.
     ///
     /// The `ttl` must not be zero, and must be shorter than the session's
     /// [`max_age`](crate::SessionsBuilder::max_age) and
     /// [`max_lifetime`](crate::SessionsBuilder::max_lifetime), or building the sessions fails. If a
-    /// session ends before the `ttl` is over, its cached entry is used only until then.
+    /// session ends before the `ttl` is over, its cached entry is used only until the session ends.
     ///
     /// # Examples
     /// ```
@@ -121,7 +121,7 @@ impl CachedBackend {
                 self.cache_write(&at.store_key, Some(&at.version), entry)
                     .await?;
             }
-            // Another write came first, or the outcome is unknown.
+            // Another write came first, or the outcome is unknown, so the cached entry may be old.
             _ => self.invalidate(&at.store_key, new.meta.touched).await?,
         }
         saved
@@ -194,7 +194,7 @@ impl CachedBackend {
 
     /// Replaces the cached entry with a mark, so that the origin is asked from now on.
     ///
-    /// The mark outlasts every load of the origin that is under way, so none of them can replace
+    /// The mark outlasts every load of the origin that is under way, so no such load can replace
     /// the mark with an old entry.
     async fn invalidate(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
         let draft = self.cache_draft(&Cached::AskOrigin, now, 2 * self.origin.timeout)?;
@@ -350,9 +350,9 @@ mod tests {
     }
 
     #[test]
-    fn entries_cached_by_an_older_version_are_ignored() {
-        // The first byte, the length that means "a save id", the save id, three times, no owner, no
-        // label, and the data.
+    fn cached_entries_in_the_layout_of_earlier_releases_are_ignored() {
+        // The first byte, the length that means "a save id", the save id, the three points in time,
+        // no owner, no label, and the data.
         let head = [&[1][..], &[0xff; 4], &[0; 8], &[0; 24], &[0, 0]].concat();
         for data in [&b""[..], &[0; 100], &[0xff; 100]] {
             let old = [&head, data].concat();

@@ -57,12 +57,12 @@ use crate::store::{Guarantees, packed};
 ///
 /// An older cookie stays valid when a newer one is written. A site that changes its cookie must
 /// therefore declare the earlier one with [`Cookie::formerly`](crate::Cookie::formerly): if the
-/// browser sends two valid cookies, none is used, and only a declared one is removed.
+/// browser sends two valid cookies, neither is used, and only a declared cookie is removed.
 ///
-/// The encryption key and the id of a secret are its HKDF-SHA256 (RFC 5869), without salt, with the
-/// info `cloakroom carried key` and `cloakroom carried name`. The plaintext is the session as
-/// encoded by [`store::packed`](crate::store::packed), with the data in
-/// [`DefaultFormat`].
+/// HKDF-SHA256 (RFC 5869) without salt derives two values from a secret: the encryption key, with
+/// the info `cloakroom carried key`, and the 4 bytes that identify the secret, with the info
+/// `cloakroom carried name`. The plaintext is the session as encoded by
+/// [`store::packed`](crate::store::packed), with the data in [`DefaultFormat`].
 ///
 /// A cookie in another version of this format is not read; its visitor starts a new session.
 #[derive(Clone)]
@@ -183,7 +183,7 @@ impl CookieBackend {
             }
             Envelope::None(_) => (unknown(), Bytes::copy_from_slice(key.as_bytes())),
         };
-        // The version is never compared.
+        // This backend does not compare versions, so all entries can have the same version.
         Some(Entry::new(data, meta, SaveId::new(0).into()))
     }
 
@@ -200,9 +200,9 @@ impl CookieBackend {
             return Err(Error::new(
                 ErrorKind::TooLarge,
                 format!(
-                    "writing a session into its cookie: it would have {size} bytes, and browsers \
-                     drop more than {MAX_COOKIE_BYTES}; keep large things elsewhere, or sessions \
-                     in a store"
+                    "writing a session into its cookie: the cookie would have {size} bytes, and \
+                     browsers drop cookies of more than {MAX_COOKIE_BYTES}; keep large things \
+                     elsewhere, or keep sessions in a store"
                 ),
             ));
         }
@@ -284,9 +284,10 @@ impl fmt::Debug for CookieBackend {
 /// How the content of the cookie is protected.
 #[derive(Clone)]
 enum Envelope {
-    /// Encryption prevents reading and changing it. The first secret encrypts new cookies.
+    /// Encryption keeps visitors from reading and changing the content. The first secret encrypts
+    /// new cookies.
     Sealed(Arc<Vec<SealingSecret>>),
-    /// The signature of the format prevents changing it. Visitors can read it.
+    /// The signature of the format keeps visitors from changing the content, but they can read it.
     None(Arc<dyn Format>),
 }
 
@@ -328,7 +329,8 @@ impl Format for Sealed {
     }
 }
 
-/// The facts of an unsealed cookie before its format fills them in. They count as expired.
+/// The facts of an unsealed cookie before its format fills them in. If the format leaves the expiry
+/// as it is, the session counts as expired.
 fn unknown() -> Meta {
     Meta::new(UNIX_EPOCH, UNIX_EPOCH, UNIX_EPOCH)
 }
@@ -387,12 +389,12 @@ mod tests {
     use crate::model::from_millis;
 
     #[test]
-    fn a_cookie_of_an_older_version_is_not_read() {
+    fn a_cookie_with_an_older_version_byte_or_an_older_layout_is_not_read() {
         let backend = CookieBackend::new(&[7; 32]).unwrap();
         let Envelope::Sealed(secrets) = &backend.envelope else {
             unreachable!("it has a secret");
         };
-        // Created, touched and expires; no owner, no label; the data.
+        // The plaintext of version 1: created, touched and expires; no owner, no label; the data.
         let old = [&[0; 24][..], &[0, 0], b"{}"].concat();
         let mut packed = Vec::new();
         packed::put(&mut packed, &draft()).unwrap();

@@ -26,16 +26,17 @@ use crate::store::Store;
 /// * **A write** never builds on a copy. It loads the entry and applies the edits, and the origin
 ///   compares versions. The copy is replaced if it has not changed since that load began. Otherwise
 ///   the copy is removed, and the next read adds a new one.
-/// * **A logout** and **a new key** remove the copy. If the removal fails, they return an error,
-///   since the copy would still be read.
+/// * **A logout** and **a new key** remove the copy. If the removal fails, the request fails with
+///   an error, since the copy would still be read.
 ///
 /// The guarantees are those of the origin.
 ///
-/// **If the cache fails**, other reads and writes skip it: requests get slower, but stay correct if
-/// the cache is empty when it recovers. A copy that survives the failure may lack the changes made
-/// during it. **If the origin fails**, requests that only read a session still succeed if it has a
-/// copy. **If the process is killed** between adding a copy and loading the entry again, the copy
-/// of a session that ended at that moment can still be read for 30 seconds.
+/// **If the cache fails**, all reads and writes skip it, except logouts and new keys. The requests
+/// get slower, but stay correct if the cache is empty when it recovers. A copy that survives the
+/// failure may lack the changes made during the failure. **If the origin fails**, requests that
+/// only read a session still succeed if the session has a copy. **If the process is killed**
+/// between adding a copy and loading the entry again, the copy of a session that ended at that
+/// moment can still be read for 30 seconds.
 ///
 /// # Examples
 /// ```
@@ -131,7 +132,7 @@ impl WriteThroughBackend {
                     .await;
                 Ok(Some(in_both(written, copy)))
             }
-            // The write that came first updates the copy.
+            // Another write came first, and that write updates the copy.
             Ok(None) => Ok(None),
             Err(error) => {
                 self.remove_copy(&at.store_key).await;
@@ -205,7 +206,7 @@ impl WriteThroughBackend {
         })
     }
 
-    /// Adds a copy if there is none, and loads the entry again to confirm it. Runs on its own
+    /// Adds a copy if there is none, and loads the entry again to confirm the copy. Runs on its own
     /// task, so that the copy is confirmed even if the caller drops its future.
     async fn fill(
         &self,

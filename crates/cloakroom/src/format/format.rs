@@ -17,7 +17,8 @@ use crate::model::{
 /// with another framework. The provided methods do what the default format does.
 #[diagnostic::on_unimplemented(message = "`{Self}` is not a format of sessions")]
 pub trait Format: Send + Sync + 'static {
-    /// Returns the rules that the core follows where the behaviour of formats differs.
+    /// Returns the rules that the core follows where the behaviour of formats differs. The core is
+    /// the part of Cloakroom that calls formats and stores.
     fn rules(&self) -> FormatRules;
 
     /// Creates a random session key that cannot be guessed.
@@ -27,7 +28,7 @@ pub trait Format: Send + Sync + 'static {
     /// format must not create a weaker key instead.
     fn new_key(&self) -> Result<SessionKey>;
 
-    /// Parses the value of a cookie. Returns `None` if it cannot be a key of this format.
+    /// Parses the value of a cookie. Returns `None` if the value cannot be a key of this format.
     ///
     /// Such a value never reaches a store.
     fn parse_key(&self, text: &str) -> Option<SessionKey>;
@@ -35,8 +36,8 @@ pub trait Format: Send + Sync + 'static {
     /// Returns the key under which the store keeps the session.
     ///
     /// `namespace` is the [namespace](crate::Cookie::namespace) of the cookie. A format that
-    /// ignores it must ignore it for every key; the keys of all cookies then open the same
-    /// sessions.
+    /// ignores the namespace must ignore it for every key; a key then opens the same session in
+    /// every cookie.
     fn store_key(&self, namespace: &str, key: &SessionKey) -> StoreKey;
 
     /// Encodes the data of a session that is saved at `now`.

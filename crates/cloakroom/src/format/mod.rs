@@ -1,8 +1,8 @@
 //! Formats: how session keys look, how store keys are derived from them, and how data is encoded.
 //!
 //! [`DefaultFormat`] is Cloakroom's format and the default. A [`Format`] for the sessions of
-//! another framework states in its [`FormatRules`] where its behaviour differs. The core follows
-//! these rules and never checks which format is in use.
+//! another framework states in its [`FormatRules`] where its behaviour differs. The other modules
+//! follow these rules and never check which format is in use.
 
 mod default;
 mod format;

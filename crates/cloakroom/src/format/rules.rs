@@ -20,7 +20,7 @@ pub struct FormatRules {
     pub expired: OnExpired,
     /// Which of several cookies with the same name is used.
     pub duplicates: OnDuplicates,
-    /// How the tag of a session is derived.
+    /// How the tag of a session, its short public id, is derived.
     pub tags: Tags,
     /// Which facts of a session are stored beside its data.
     pub facts: Facts,
@@ -46,8 +46,8 @@ pub enum OnUnknownKey {
     /// set in the meantime.
     #[default]
     LeaveCookie,
-    /// The cookie is removed. A cookie that cannot be a key is removed even if the request does not
-    /// open its session.
+    /// The cookie is removed. A cookie whose value cannot be a key is removed even if the request
+    /// does not open its session.
     RemoveCookie,
 }
 
@@ -67,7 +67,7 @@ pub enum OnExpired {
 #[non_exhaustive]
 pub enum OnDuplicates {
     /// The only cookie that opens a live session. A browser sends several cookies if the site has
-    /// changed the attributes of its cookie; usually, all but one of their sessions have expired.
+    /// changed the attributes of its cookie; usually, only one of the sessions is still alive.
     ///
     /// Up to four different keys are loaded, within the time limit of a single store call. If
     /// several open live sessions, or if there are more than four, none is used: an attacker may
@@ -80,7 +80,7 @@ pub enum OnDuplicates {
     Last,
 }
 
-/// How the tag of a session is derived.
+/// How the tag of a session, its short public id, is derived.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Tags {

@@ -36,7 +36,8 @@ impl CacheControl {
         if let Some(value) = value {
             headers.insert(CACHE_CONTROL, value);
         }
-        // Caches prefer such a field to `Cache-Control`. The loop runs once per field.
+        // Certain shared caches prefer their own fields to `Cache-Control`, so these fields are
+        // removed. The loop runs once per field.
         while let Some(name) = headers.keys().find(|name| is_targeted(name)).cloned() {
             headers.remove(name);
         }
@@ -64,7 +65,8 @@ fn private(headers: &HeaderMap) -> Option<HeaderValue> {
     }
     let mut value = b"private".to_vec();
     for directive in directives(headers) {
-        // `private="field"` restricts only this field, and `private` covers it.
+        // `private="field"` restricts only the field that it names, and the plain `private`
+        // restricts the whole response.
         if !invites_shared_caches(&directive) && !is_named(directive, "private") {
             value.extend_from_slice(b", ");
             value.extend_from_slice(directive);
@@ -141,8 +143,9 @@ mod tests {
                 &["must-understand, no-store"],
                 &["private, must-understand, no-store"],
             ),
-            // These restrict only some fields.
+            // A `private` with an argument restricts only the fields that it names.
             (&["private=\"set-cookie\""], &["private"]),
+            // A `private` inside quotes is not a directive.
             (
                 &["no-cache=\"a, private, b\", max-age=1"],
                 &["private, no-cache=\"a, private, b\", max-age=1"],
@@ -201,7 +204,8 @@ mod tests {
             .collect()
     }
 
-    /// RFC 9213's own field, those of its kind, and those of nginx, Akamai, Fastly and Varnish.
+    /// The field that RFC 9213 defines, the fields of single vendors with the same ending, and the
+    /// older fields of Akamai, Fastly, Varnish and nginx.
     const TARGETED: [&str; 8] = [
         "cdn-cache-control",
         "cloudflare-cdn-cache-control",

@@ -33,8 +33,9 @@ impl CookieSet {
 }
 
 impl Cookie {
-    /// Calls `each` with the raw value of every cookie that this one accepts, in the order of the
-    /// `Cookie` lines, and with the set of cookies that have its name.
+    /// Calls `each` for every `name=value` pair in the `Cookie` lines, in their order, whose name
+    /// is that of this cookie or of one of its former cookies. Passes the set of the cookies that
+    /// have this name, and the raw value.
     pub(crate) fn for_each_candidate<'a>(
         &self,
         lines: impl IntoIterator<Item = &'a [u8]>,

@@ -6,7 +6,7 @@ use crate::model::{Error, ErrorKind, Result};
 ///
 /// The default is `__Host-session` with `Secure`, `HttpOnly`, `SameSite=Lax` and `Path=/`. Browsers
 /// send it only over HTTPS and only to this host. Scripts cannot read it, subdomains cannot set it,
-/// and forms of other sites are submitted without it. The price is that it needs HTTPS even in
+/// and forms of other sites are submitted without it. The price: the cookie needs HTTPS even in
 /// development, except on `localhost` in most browsers. Use [`plain_http`](Self::plain_http) to
 /// develop without TLS.
 ///
@@ -44,7 +44,7 @@ pub struct Cookie {
     partitioned: bool,
     /// `None` if the namespace is the name.
     namespace: Option<String>,
-    /// Earlier cookies of the site, at most `MAX_FORMER`. They have no former ones themselves.
+    /// Earlier cookies of the site, at most `MAX_FORMER`. The `former` of each of them is empty.
     former: Vec<Self>,
 }
 
@@ -276,8 +276,8 @@ impl Cookie {
     ///
     /// The earlier cookie is accepted until its session ends. The next `Set-Cookie` of its visitor
     /// also removes it. If its [namespace](Self::namespace) is different, the session moves to this
-    /// cookie's namespace and gets a new key when it is next saved. A visitor who only reads never
-    /// moves, so keep the declaration for as long as an untouched session lasts.
+    /// cookie's namespace and gets a new key when it is next saved. A session that is only read
+    /// never moves, so keep the declaration for as long as an untouched session lasts.
     ///
     /// Nothing is declared by default. The price of declaring a cookie: the earlier cookie still
     /// opens sessions, so a site is only as safe as the weaker of the two cookies. A cookie whose
@@ -363,7 +363,8 @@ impl Cookie {
         }
     }
 
-    /// Returns this cookie and the former ones. The number of a cookie is its position here.
+    /// Returns this cookie and the former ones. The number of a cookie is its position in this
+    /// sequence.
     pub(crate) fn accepted(&self) -> impl Iterator<Item = &Self> {
         std::iter::once(self).chain(&self.former)
     }
@@ -378,7 +379,8 @@ impl Cookie {
         self.namespace.as_deref().unwrap_or(&self.name)
     }
 
-    /// Returns whether browsers keep only one of the two cookies.
+    /// Returns whether browsers keep only one of the two cookies, because the name, the domain, the
+    /// path and the partitioning are the same.
     pub(crate) fn replaces(&self, other: &Self) -> bool {
         let host = |cookie: &Self| {
             let domain = cookie.domain.as_deref()?;
@@ -395,7 +397,8 @@ impl Cookie {
             && host(self) == host(other)
     }
 
-    /// Returns whether the two cookies accept a common name.
+    /// Returns whether this cookie or one of its former cookies has the same name as `other` or one
+    /// of its former cookies.
     pub(crate) fn shares_name_with(&self, other: &Self) -> bool {
         self.accepted()
             .any(|one| other.accepted().any(|another| one.name == another.name))
@@ -422,7 +425,7 @@ impl Cookie {
         let lower = name.to_ascii_lowercase();
         let host = lower.starts_with(&HOST_PREFIX.to_ascii_lowercase());
         let refused = if name.is_empty() || !name.bytes().all(is_token) {
-            "the name must be letters, digits and ``!#$%&'*+-.^_`|~``"
+            "the name must consist of letters, digits and the characters ``!#$%&'*+-.^_`|~``"
         } else if name.len() > MAX_NAME_BYTES {
             "the name is too long: browsers drop cookies of more than 4096 bytes"
         } else if host && !name.starts_with(HOST_PREFIX) {
@@ -449,7 +452,8 @@ impl Cookie {
         } else if !self.domain.as_deref().is_none_or(is_domain) {
             "the domain must be a host name in ASCII, without a port and without blanks"
         } else if !self.namespace.as_deref().is_none_or(is_name) {
-            "the namespace must be at most 256 letters, digits and ``!#$%&'*+-.^_`|~``"
+            "the namespace must consist of 1 to 256 letters, digits and the characters \
+             ``!#$%&'*+-.^_`|~``"
         } else {
             return Ok(());
         };
@@ -485,7 +489,7 @@ pub struct CookieAttributes<'a> {
     /// When browsers send the cookie with requests that another site caused. `None` omits the
     /// attribute.
     pub same_site: Option<SameSite>,
-    /// Whether a page that other sites embed has a separate cookie for each of them (CHIPS).
+    /// Whether a page that other sites embed has a separate cookie for each of those sites (CHIPS).
     pub partitioned: bool,
 }
 
@@ -556,7 +560,8 @@ const PLAIN_HTTP_NAME: &str = "cloakroom";
 const HOST_PREFIX: &str = "__Host-";
 const SECURE_PREFIX: &str = "__Secure-";
 
-/// Enough for several changes in a row. Each costs a load for a key that is not found.
+/// Enough for several changes in a row. Each former cookie costs one more load for a key that is
+/// not found.
 pub(crate) const MAX_FORMER: usize = 4;
 
 /// Leaves most of a cookie's 4096 bytes to its value.
@@ -594,9 +599,9 @@ mod tests {
                 Cookie::new("a").plain_http().partitioned(true),
                 "`Partitioned` needs",
             ),
-            (Cookie::new(""), "the name must be"),
-            (Cookie::new("a b"), "the name must be"),
-            (Cookie::new("a;b"), "the name must be"),
+            (Cookie::new(""), "the name must consist"),
+            (Cookie::new("a b"), "the name must consist"),
+            (Cookie::new("a;b"), "the name must consist"),
             (Cookie::new("a".repeat(5_000)), "too long"),
             (Cookie::new("a").path("app"), "must begin with `/`"),
             (Cookie::new("a").path("/a;b"), "must begin with `/`"),
@@ -607,11 +612,14 @@ mod tests {
             (Cookie::new("a").domain("exa mple.com"), "host name"),
             (Cookie::new("a").domain("example.com:80"), "host name"),
             (Cookie::new("a").domain(""), "host name"),
-            (Cookie::new("a").namespace(""), "the namespace must be"),
-            (Cookie::new("a").namespace("b=c"), "the namespace must be"),
+            (Cookie::new("a").namespace(""), "the namespace must consist"),
+            (
+                Cookie::new("a").namespace("b=c"),
+                "the namespace must consist",
+            ),
             (
                 Cookie::new("a").formerly(Cookie::new("b;c")),
-                "the name must be",
+                "the name must consist",
             ),
             (
                 (0..5).fold(Cookie::new("a"), |cookie, n| {
@@ -649,7 +657,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_replaces_one_with_its_name_domain_path_and_partitioning() {
+    fn a_cookie_replaces_another_with_the_same_name_domain_path_and_partitioning() {
         let cookie = Cookie::new("a").domain("example.com");
         assert!(cookie.replaces(&Cookie::new("a").domain(".Example.com").http_only(false)));
         for other in [

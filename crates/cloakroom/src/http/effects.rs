@@ -61,8 +61,8 @@ impl Effects {
         self.vary
     }
 
-    /// Returns how the response may be cached. It is `Unchanged` unless the response sets or
-    /// removes the cookie. See
+    /// Returns how the response may be cached. The result is `Unchanged` unless the response sets
+    /// or removes the cookie. See
     /// [`SessionsBuilder::cache_control`](crate::SessionsBuilder::cache_control).
     ///
     /// # Examples
@@ -88,7 +88,7 @@ impl Effects {
 
     /// Writes the headers to a response.
     ///
-    /// Adds `Cookie` to `Vary`, appends the `Set-Cookie` lines and protects them from caches as
+    /// Adds `Cookie` to `Vary`, appends the `Set-Cookie` lines and keeps them out of caches as
     /// [`cache_control`](Self::cache_control) describes. For `Private` and `NoStore` this also
     /// removes the fields that only certain shared caches read, such as `CDN-Cache-Control` (RFC
     /// 9213), `Surrogate-Control` and `X-Accel-Expires`: these caches then follow `Cache-Control`.

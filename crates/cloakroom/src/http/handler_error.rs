@@ -27,7 +27,7 @@ pub struct HandlerError {
 }
 
 impl HandlerError {
-    /// Creates the extension that marks a response as the answer to `error`.
+    /// Creates the extension that carries `error` to the session layer.
     ///
     /// # Examples
     /// ```
@@ -57,9 +57,9 @@ impl HandlerError {
         self.error
     }
 
-    /// Marks a response as an answer to `error`. Outer session layers leave such a response
-    /// unchanged, but treat the request as failed for their sessions, too, whatever the status of
-    /// the answer.
+    /// Creates the extension for a response with which a session layer has answered `error`. Outer
+    /// session layers leave such a response unchanged, but treat the request as failed for their
+    /// sessions, too, whatever the status of the answer.
     #[cfg(feature = "tower")]
     pub(crate) fn answered(error: Error) -> Self {
         Self {

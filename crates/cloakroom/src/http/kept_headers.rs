@@ -22,9 +22,9 @@ fn describes_the_site(name: &HeaderName) -> bool {
     name == VARY || text.starts_with("access-control-") || SECURITY_HEADERS.contains(&text)
 }
 
-/// The headers that OWASP's Secure Headers Project lists for responses of any status, and those
-/// that name where browsers send reports about them. `Clear-Site-Data` is not among them: it
-/// belongs to a logout, which may have failed.
+/// The headers that OWASP's Secure Headers Project lists for responses of any status, and the
+/// headers that name where browsers send reports. `Clear-Site-Data` is left out, because it belongs
+/// to a logout, which may have failed.
 const SECURITY_HEADERS: [&str; 20] = [
     "content-security-policy",
     "content-security-policy-report-only",

@@ -14,7 +14,7 @@ pub struct SetCookie<'a> {
     pub cookie: &'a Cookie,
     /// The session key, or `None` to remove the cookie.
     pub key: Option<&'a SessionKey>,
-    /// When the browser deletes the cookie. `None` means when it closes.
+    /// When the browser deletes the cookie. `None` means when the browser closes.
     pub expires: Option<SystemTime>,
     /// The current time, from which the age until `expires` is counted.
     pub now: SystemTime,
@@ -23,10 +23,10 @@ pub struct SetCookie<'a> {
 impl SetCookie<'_> {
     /// Writes the value of the header as RFC 6265bis specifies it.
     ///
-    /// `Expires` repeats `Max-Age` for clients that do not support the latter. `Max-Age` is in
+    /// `Expires` repeats the lifetime for clients that do not support `Max-Age`. `Max-Age` is in
     /// whole seconds, rounded down, and at most 400 days, the maximum that browsers accept. A
-    /// removal repeats every attribute: browsers would keep a cookie with a different domain or
-    /// path.
+    /// removal repeats every attribute: if its domain or path differed from those of the cookie,
+    /// browsers would keep the cookie.
     pub(crate) fn spell(&self) -> HeaderValue {
         use fmt::Write as _;
 

@@ -2,8 +2,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A source of the current time.
 ///
-/// The core decides with this clock whether a session has expired. Stores have no clock: they
-/// receive the time as an argument. A test passes a clock that it can set, instead of waiting.
+/// Cloakroom decides with this clock whether a session has expired. Stores have no clock: they
+/// receive the time as an argument. A test can pass a clock that it sets, instead of waiting.
 ///
 /// The clocks of a site's servers may differ by up to
 /// [`CLOCK_SKEW`](crate::limits::CLOCK_SKEW).
@@ -104,7 +104,8 @@ pub fn from_micros(micros: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_micros(micros.unsigned_abs())
 }
 
-/// Rounds `at` to what stores can keep, so that a time read back equals the time written.
+/// Rounds `at` down to the whole milliseconds that stores keep, so that a time that is read back
+/// equals the time that was written.
 pub(crate) fn storable(at: SystemTime) -> SystemTime {
     from_millis(millis(at))
 }

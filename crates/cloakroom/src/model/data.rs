@@ -11,7 +11,7 @@ use super::item::Name;
 use super::json::{self, Refused};
 
 /// The data of a session, which a [`Format`](crate::format::Format) encodes. The session's times,
-/// owner and label are in [`Meta`](crate::store::Meta).
+/// its owner and its label (the name that lists show) are in [`Meta`](crate::store::Meta).
 #[derive(Clone, Debug, Default)]
 pub struct SessionData {
     /// The items.
@@ -206,9 +206,9 @@ enum Repr {
 impl Value {
     /// Serializes `value` as JSON that [`get`](Self::get) reads back as the same value.
     ///
-    /// That holds for every type whose `Serialize` and `Deserialize` match, as derived ones do. An
-    /// implementation that leaves out a part of the value, for example with `#[serde(skip)]`, is
-    /// the caller's choice and is not detected.
+    /// The value is the same for every type whose implementations of `Serialize` and `Deserialize`
+    /// match, as derived implementations do. If an implementation leaves out a part of the value,
+    /// for example with `#[serde(skip)]`, that part is lost without an error.
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form, for example a map with tuples
@@ -255,8 +255,8 @@ impl Value {
             Err(error) => Err(Error::new(
                 ErrorKind::BadValue,
                 format!(
-                    "setting a value that is given as JSON: it is not JSON ({:?} error at column \
-                     {})",
+                    "setting a value that is given as JSON: its text is not JSON ({:?} error at \
+                     column {})",
                     error.classify(),
                     error.column(),
                 ),
@@ -283,8 +283,8 @@ impl Value {
 
     /// Creates a foreign value: a value of another program that JSON cannot represent.
     ///
-    /// `data` is in the encoding of the format that read it, and only that format can write it
-    /// back. [`get`](Self::get) and every other format return an error for a foreign value.
+    /// `data` is in the encoding of the format that read the value. Only that format can write the
+    /// value back. [`get`](Self::get) and every other format return an error for a foreign value.
     ///
     /// # Examples
     /// ```
@@ -316,7 +316,7 @@ impl Value {
             Repr::Foreign(_) => Err(Error::new(
                 ErrorKind::BadValue,
                 "writing a stored value as JSON: \
-                 another program stored it in a form that has no JSON",
+                 another program stored it, and JSON cannot represent it",
             )),
         }
     }
@@ -359,7 +359,7 @@ impl Value {
                 ErrorKind::BadValue,
                 format!(
                     "reading a stored value as `{}`: \
-                     another program stored it in a form that has no JSON",
+                     another program stored it, and JSON cannot represent it",
                     std::any::type_name::<T>(),
                 ),
             ));
@@ -370,7 +370,8 @@ impl Value {
             Error::new(
                 ErrorKind::BadValue,
                 format!(
-                    "reading a stored value as `{}`: it is not one ({:?} error at column {})",
+                    "reading a stored value as `{}`: its JSON cannot be read as this type ({:?} \
+                     error at column {})",
                     std::any::type_name::<T>(),
                     source.classify(),
                     source.column(),

@@ -18,10 +18,10 @@ pub struct Draft {
     /// The random id of this save. A store writes it to the entry and uses it as the entry's
     /// version.
     ///
-    /// If the answer of a call is lost, the core loads the entry and compares this id to find out
-    /// whether the call took effect. With a store that issues its own versions, the core cannot
-    /// find out, and the request fails with [`Unavailable`](crate::ErrorKind::Unavailable) or
-    /// [`Timeout`](crate::ErrorKind::Timeout).
+    /// If the store's answer to a call is lost, Cloakroom loads the entry and compares its version
+    /// with this id to find out whether the call took effect. If the store uses other versions,
+    /// Cloakroom cannot find that out, and the request fails with
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) or [`Timeout`](crate::ErrorKind::Timeout).
     pub save_id: SaveId,
 }
 
@@ -206,13 +206,13 @@ pub enum Outcome {
     /// The entry was written and now has this version.
     Written(Version),
     /// Nothing was changed. In [`create`](crate::store::Store::create), the key is taken. In every
-    /// other write, the entry is missing or has another version. In
+    /// other write, the entry is missing or does not have the expected version. In
     /// [`rename`](crate::store::Store::rename), the new key may also be taken.
     Stale,
 }
 
 impl Outcome {
-    /// Returns the version of the entry, or `None` if it was not written.
+    /// Returns the version of the entry, or `None` if the entry was not written.
     ///
     /// # Examples
     /// ```

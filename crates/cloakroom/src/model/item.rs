@@ -78,7 +78,7 @@ pub trait ItemName: sealed::Sealed {
     fn as_name(&self) -> &str;
 
     /// Converts to the name that is stored with the item. Borrowed text is copied; the name of an
-    /// [`Item`] is static and is not.
+    /// [`Item`] is static and is not copied.
     fn into_name(self) -> Name;
 }
 

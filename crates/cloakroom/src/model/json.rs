@@ -10,8 +10,8 @@ use super::limits;
 /// Serializes `value` as JSON.
 ///
 /// serde_json writes both `Some(None)` and a float that is not finite as `null`. It also writes
-/// large integers and deep nesting that it cannot read back. This function returns an error for
-/// each of them.
+/// large integers and deep nesting that it cannot read back. For each of these values, this
+/// function returns an error.
 pub(super) fn write<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Refused> {
     let mut text = Vec::with_capacity(128);
     let why = Cell::new("it has no JSON form");
@@ -40,8 +40,8 @@ pub(super) struct Refused {
     pub(super) source: serde_json::Error,
 }
 
-/// Wraps the serializer `json`, or a part of one. Refuses values that would not read back, and
-/// passes all others on.
+/// Wraps `json`, which is a serializer or the part of a serializer that writes an array or an
+/// object. Refuses values that would not read back, and passes all other values on.
 struct Checked<'a, S> {
     json: S,
     place: Place<'a>,
@@ -358,7 +358,7 @@ impl<M: ser::SerializeMap> ser::SerializeMap for Checked<'_, M> {
 }
 
 const TOO_LARGE: &str =
-    "it contains an integer that needs more than 64 bits; set it to the integer's text";
+    "it contains an integer that needs more than 64 bits; store the integer as text";
 
 #[cfg(test)]
 mod tests {
@@ -411,7 +411,7 @@ mod tests {
         assert_refused(&nested(limits::NESTING + 1), "more than 127 arrays");
         let text = nested(limits::NESTING + 1).to_string();
         let read = serde_json::from_str::<serde_json::Value>(&text);
-        assert!(read.is_err(), "the limit is that of serde_json");
+        assert!(read.is_err(), "serde_json does not read deeper nesting");
 
         #[derive(Debug, Deserialize, PartialEq, Serialize)]
         enum Chain {

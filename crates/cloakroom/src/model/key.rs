@@ -87,9 +87,9 @@ const INLINE_LEN: usize = 47;
 
 /// The key under which a store keeps an entry.
 ///
-/// In the default format it is a SHA-256 hash of the [`SessionKey`], so the contents of a store
-/// open no session. In Django's formats it is the session key itself. Treat it as a secret: its
-/// `Debug` is redacted, and logs use the [`SessionTag`] instead.
+/// In the default format, a store key is a SHA-256 hash of the [`SessionKey`], so the contents of a
+/// store open no session. In Django's formats, a store key is the session key itself. Treat every
+/// store key as a secret: its `Debug` is redacted, and logs use the [`SessionTag`] instead.
 ///
 /// A store key is any sequence of bytes. Stores compare every byte exactly.
 ///

@@ -34,7 +34,7 @@ impl Page {
         Self { entries, next }
     }
 
-    /// Creates a page of the first `limit` of these entries.
+    /// Creates a page of the first `limit` entries in `entries`.
     ///
     /// This is for a store that lists entries in the order of their keys. Such a store passes one
     /// entry more than `limit`, if it has one, to show that another page follows.
@@ -91,8 +91,8 @@ impl Page {
     }
 }
 
-/// The end of a page, from which the next page continues. Only the store that issued it can read
-/// it.
+/// The end of a page, from which the next page continues. Only the store that issued a cursor can
+/// read it.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Cursor(Bytes);
 

@@ -79,8 +79,8 @@ impl Record {
         before.is_some() && before != owner
     }
 
-    /// Returns whether a new session is created to store this record. A record without items and
-    /// owner needs none.
+    /// Returns whether this record is worth a new entry. A record that has neither items nor an
+    /// owner is not stored.
     pub(crate) fn is_worth_keeping(&self) -> bool {
         !self.data.items.is_empty() || self.meta.owner.is_some()
     }

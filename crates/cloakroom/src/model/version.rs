@@ -70,9 +70,12 @@ impl SaveId {
 
 /// The version of an entry: identifies one state of one entry.
 ///
-/// A store issues versions and compares them; the core only passes them on and checks them for
-/// equality. Most stores use the [`SaveId`] of the draft: `Version::from(save_id)`. A store that
-/// can only compare the old data uses [`from_bytes`](Self::from_bytes).
+/// A store issues versions and compares them. The core, which is the part of Cloakroom that calls
+/// stores, only passes versions on and checks them for equality.
+///
+/// Every save has a random [`SaveId`], and most stores use it as the version:
+/// `Version::from(save_id)`. A store that cannot keep the save id uses the stored data as the
+/// version: [`from_bytes`](Self::from_bytes).
 ///
 /// # Examples
 /// ```
@@ -92,8 +95,8 @@ impl From<SaveId> for Version {
 }
 
 impl Version {
-    /// Returns the id of the save that wrote the entry, or `None` if the store issues other
-    /// versions.
+    /// Returns the id of the save that wrote the entry, or `None` if the store does not use save
+    /// ids as versions.
     ///
     /// # Examples
     /// ```
@@ -109,10 +112,11 @@ impl Version {
         }
     }
 
-    /// Creates a version from bytes, for a store that compares the old data itself.
+    /// Creates a version from bytes, for a store that uses the stored data as the version.
     ///
-    /// Two saves of the same data have the same version. After a lost answer the core therefore
-    /// cannot find out whether the save took effect, and the request fails.
+    /// Two saves of the same data have the same version. If the connection fails before the store
+    /// answers a save, the core therefore cannot find out whether the save took effect, and the
+    /// request fails.
     ///
     /// # Examples
     /// ```
@@ -125,7 +129,8 @@ impl Version {
         Self(VersionRepr::Bytes(bytes))
     }
 
-    /// Returns the bytes that the version was created from, or `None` if it is a [`SaveId`].
+    /// Returns the bytes that the version was created from, or `None` if it was not created from
+    /// bytes.
     ///
     /// # Examples
     /// ```
@@ -142,7 +147,7 @@ impl Version {
     }
 }
 
-/// Versions of entries in two tiers, for the core only.
+/// Versions of entries that a backend keeps in two tiers, a cache and an origin.
 impl Version {
     /// Creates the version of an entry in two tiers. A tier's version is `None` if the tier was not
     /// queried or does not have the entry.
@@ -167,7 +172,8 @@ impl Version {
         }
     }
 
-    /// Returns whether an equal version proves that the entry has not been saved in the meantime.
+    /// Returns whether every save gives the entry a different version. Only then does a later load
+    /// that returns the same version prove that the entry has not been saved in between.
     ///
     /// A save id identifies exactly one save. Data does not: another save may write the same bytes.
     pub(crate) fn tells_saves_apart(&self) -> bool {

@@ -48,8 +48,8 @@ impl Commit {
     }
 }
 
-/// Extends a session. If that fails, the response is still sent, and the session expires when it
-/// would have expired before.
+/// Extends a session. If that fails, the response is still sent, and the session keeps its earlier
+/// expiry.
 async fn touch(core: &Core, base: SavedEntry, meta: Meta) -> Option<Committed> {
     let touched = core.backend.touch(&base.entry, &meta).await;
     let touched = touched.inspect_err(|error| {
@@ -135,7 +135,8 @@ impl Race<'_> {
         }
     }
 
-    /// Tries one compare-and-swap. Returns the entry if it succeeded.
+    /// Tries one compare-and-swap. Returns the written entry, or `None` if the entry in the store
+    /// has changed or is gone.
     async fn try_once(&mut self) -> Result<Option<SavedEntry>> {
         let (backend, draft) = (&self.core.backend, &self.write.draft);
         let entry = match self.renames {
@@ -199,8 +200,8 @@ impl Race<'_> {
                     return Ok(self.won(self.write.saved(entry)));
                 }
                 // Another save came after the lost call or instead of it. If the lost call has
-                // happened, a replay would apply the edits twice. With a rename there is no
-                // doubt: had it happened, no entry would be here.
+                // happened, a replay would apply the edits twice. A lost rename has certainly not
+                // happened: it would have left no session at this key.
                 (Loaded::Session(_), Some(lost)) if !self.renames => return Err(lost.clone()),
                 (Loaded::Session((fresh, version)), _) => {
                     if !self.replay(fresh, version)? {

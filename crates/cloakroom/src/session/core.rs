@@ -26,7 +26,7 @@ pub(crate) struct Core {
 /// Deletes expired entries in the background.
 pub(crate) trait Sweeper: Send + Sync {
     /// Starts sweeping the entries of `core`, unless a sweep is running or sweeping is turned off.
-    /// Must be called inside the runtime.
+    /// Must be called inside a tokio runtime.
     fn start(&self, core: &Arc<Core>);
 }
 
@@ -58,9 +58,9 @@ impl Core {
     /// Returns whether the entry was written by a server whose clock is too far ahead of this
     /// server's. By this server's clock, such a session would last longer than the options allow.
     ///
-    /// Always false for a format that does not store these times. Such a format derives them from
-    /// the expiry of the session and from the options, which may have changed, so they prove
-    /// nothing.
+    /// Always false for a format that does not store when a session began and was touched. Such a
+    /// format derives these times from the expiry of the session and from the options. The options
+    /// may have changed, so the times prove nothing about a clock.
     fn is_from_the_future(&self, meta: &Meta, now: SystemTime) -> bool {
         let tolerated = now + limits::CLOCK_SKEW;
         (meta.created > tolerated || meta.touched > tolerated)
@@ -204,10 +204,10 @@ impl Core {
 
     /// Ends the session at `store_key`, even if it is moving to a new key at the same time.
     ///
-    /// Once the entry is deleted, it can no longer be moved. An earlier move has created another
-    /// entry of the same owner, which has the same `created` time and was not in the owner's list
-    /// before. Such entries are deleted, too. The moves of a session without an owner cannot be
-    /// followed.
+    /// Once the entry is deleted, it can no longer be moved. If it was moved before, there is
+    /// another entry of the same owner, which has the same `created` time and was not in the
+    /// owner's list at first. Such entries are deleted, too. The moves of a session without an
+    /// owner cannot be followed.
     pub(crate) async fn end(&self, store_key: &StoreKey, meta: &Meta) -> Result<()> {
         let Some(owner) = meta
             .owner

@@ -31,8 +31,8 @@ impl Edits {
         }
     }
 
-    /// Adds an edit that has changed nothing, but may change a record when it is replayed. Such an
-    /// edit alone is not worth a commit.
+    /// Adds an edit that has not changed the record of this request. A replay of the edit may still
+    /// change the record that another request saved. Such an edit alone is not worth a commit.
     pub(crate) fn push_unchanged(&mut self, edit: Edit) {
         self.log.push(edit);
     }
@@ -86,7 +86,7 @@ pub(crate) enum Edit {
     CycleKey,
 }
 
-/// The closure of an `update`, from the stored value to the new one.
+/// The closure of an `update`, which computes the new value from the stored one.
 pub(crate) type Update = dyn Fn(Option<&Value>) -> Result<Value> + Send + Sync;
 
 impl Edit {

@@ -133,8 +133,8 @@ impl SessionHandle {
         let inner = self.resolved();
         inner.looked_at.store(true, Ordering::Relaxed);
         let session = inner.session.get_or_try_init(|| inner.load()).await?;
-        // With `SeqCst`, either this load sees that the request is over, or `finish` finds the
-        // session.
+        // With `SeqCst`, either this check sees that the request is over, or `close` finds the
+        // session and closes it.
         if inner.finished.load(Ordering::SeqCst) {
             session.finish();
         }
@@ -224,8 +224,9 @@ impl SessionHandle {
 
     /// Returns what the response needs for the saves that the store has acknowledged so far.
     ///
-    /// An adapter applies it to its error response when [`finish`](crate::Sessions::finish) fails,
-    /// so that a session that `save().await` stored before the failure keeps its cookie.
+    /// When [`finish`](crate::Sessions::finish) fails, an adapter applies these effects to its
+    /// error response. The browser then gets the cookie of a session that `save().await` stored
+    /// before the failure.
     ///
     /// # Examples
     /// ```
@@ -344,7 +345,7 @@ impl SessionHandle {
 
     /// Returns how the request ended, or `None` if another layer finishes it.
     ///
-    /// An inner layer of the same sessions may have seen the request fail and turned the failure
+    /// An inner layer of the same `Sessions` may have seen the request fail and turned the failure
     /// into a response. The failure counts nevertheless.
     fn completion(&self, completion: Completion) -> Option<Completion> {
         match &self.0.role {
@@ -414,7 +415,7 @@ struct Inner {
     session: OnceCell<Session>,
     looked_at: AtomicBool,
     finished: AtomicBool,
-    /// Whether an inner layer of the same sessions saw the request fail.
+    /// Whether an inner layer of the same `Sessions` saw the request fail.
     failed_inside: AtomicBool,
     role: Role,
     /// The handle of the session layer around this one.
@@ -428,9 +429,9 @@ impl Inner {
             return Err(Error::new(
                 ErrorKind::Config,
                 format!(
-                    "opening a session: two session layers with different sessions use the cookie \
-                     `{}` or a former one in common; build the sessions once and clone them, or \
-                     give one of them another cookie",
+                    "opening a session: two session layers with different `Sessions` accept the \
+                     same cookie, which is `{}` or a former cookie; build `Sessions` once and \
+                     clone it, or give one layer another cookie",
                     core.cookie.name()
                 ),
             ));
@@ -452,9 +453,9 @@ impl Inner {
 enum Role {
     /// Opens and commits the session.
     Only,
-    /// Leaves both to the handle of an outer layer that serves the same sessions.
+    /// Leaves opening and committing to the handle of an outer layer of the same `Sessions`.
     Repeated(SessionHandle),
-    /// Refuses to open the session, because an outer layer serves other sessions under the same
+    /// Refuses to open the session, because an outer layer of another `Sessions` uses the same
     /// cookie name.
     Conflicting,
 }

@@ -56,7 +56,7 @@ pub(crate) enum Plan {
     End(SavedEntry),
 }
 
-/// The draft to write, and whether its cookie lasts until the browser closes.
+/// The draft to write, and whether its cookie ends when the browser closes.
 pub(crate) struct Write {
     pub(crate) draft: Draft,
     browser_close: bool,
@@ -116,7 +116,7 @@ impl Committed {
 pub(crate) enum CookieUpdate {
     /// Leaves it alone.
     None,
-    /// Sets it to the key of the entry, with its expiry.
+    /// Sets it to the key of the entry, with the expiry of the entry.
     Set,
     /// Removes it.
     Remove,

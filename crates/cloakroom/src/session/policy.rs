@@ -35,8 +35,9 @@ impl Policy {
     /// Returns how long after the last save or touch a read extends the session, or `None` if reads
     /// do not extend it.
     ///
-    /// The result is at most half of the idle time, so a visitor whose requests are no further
-    /// apart than that stays logged in, even if `set_expiry` gave the session a short idle time.
+    /// The result is at most half of the idle time. A visitor whose requests are no further apart
+    /// than half of the idle time therefore stays logged in, even if `set_expiry` has shortened the
+    /// idle time of the session.
     pub(crate) fn slides_after(&self, expiry: Expiry) -> Option<Duration> {
         let slide = self.slide?;
         Some(slide.min(self.idle_time(expiry) / 2))

@@ -12,7 +12,8 @@ use crate::model::{Record, Result, SavedEntry, SessionKey, millis};
 /// The session cookies that a request presents.
 #[derive(Debug, Default)]
 pub(crate) struct Presented {
-    /// The accepted cookies whose names the browser sent, whatever their values.
+    /// The cookies of the site, current and former, whose names the browser sent. Their values may
+    /// be keys or junk.
     names: CookieSet,
     keys: Keys,
 }
@@ -87,7 +88,8 @@ impl Presented {
         !self.names.is_empty()
     }
 
-    /// Returns the former cookies of `cookie` that the browser may have besides the current one.
+    /// Returns the former cookies of `cookie` that the browser may still have: it has sent their
+    /// names, and no later cookie replaces them.
     pub(crate) fn former<'a>(&self, cookie: &'a Cookie) -> impl Iterator<Item = &'a Cookie> {
         let names = self.names;
         let sent = cookie.accepted().enumerate().skip(1);
@@ -215,7 +217,7 @@ impl OncePerMinute {
     /// Returns whether the warning is due at `now`, and counts it if it is.
     fn is_due(&self, now: SystemTime) -> bool {
         let (now, last) = (millis(now), self.0.load(Ordering::Relaxed));
-        // The difference is also large if the clock was set back.
+        // The difference is also large if the clock was set back, so the warning is then due, too.
         now.abs_diff(last) >= A_MINUTE_MILLIS
             && self
                 .0
@@ -224,7 +226,7 @@ impl OncePerMinute {
     }
 }
 
-/// One limit for the whole process: the warning has the same cause in all of its sessions.
+/// One limit for the whole process, because the warning has the same cause for all visitors.
 static SEVERAL_KEYS: OncePerMinute = OncePerMinute::new();
 
 const A_MINUTE_MILLIS: u64 = 60_000;

@@ -62,7 +62,7 @@ impl CommitQueue {
     }
 }
 
-/// The right to commit now. When it is dropped, the next commit in line gets it.
+/// The right to commit now. When a turn is dropped, the next commit in the line gets its turn.
 #[derive(Debug)]
 pub(crate) struct CommitTurn {
     lines: Arc<Mutex<Lines>>,
@@ -74,8 +74,8 @@ impl Drop for CommitTurn {
     fn drop(&mut self) {
         drop(self.guard.take());
         let mut lines = lines(&self.lines);
-        // Every commit in the line holds a clone of it, and clones are made under this lock only.
-        // A count of one is the clone in the map.
+        // Every commit in the line holds a clone of the line's `Arc`, and clones are made only
+        // while the map is locked. A count of one means that only the map still has a clone.
         if lines
             .get(&self.store_key)
             .is_some_and(|line| Arc::strong_count(line) == 1)
@@ -89,7 +89,8 @@ fn lines(lines: &Mutex<Lines>) -> MutexGuard<'_, Lines> {
     lines.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Longer than a thousand commits of one session take on a slow disk.
+/// The longest time that a commit waits for its turn. A thousand commits of one session on a slow
+/// disk take less.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
@@ -107,7 +108,7 @@ mod tests {
         assert_eq!(
             second.unwrap_err().kind(),
             ErrorKind::Conflict,
-            "the wait has a bound"
+            "the second commit gives up after the longest wait"
         );
         let (third, ()) = tokio::join!(queue.join(&store_key), async { drop(first) });
 

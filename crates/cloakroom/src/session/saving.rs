@@ -13,8 +13,8 @@ impl Session {
     /// the session accepts no more edits and can only be flushed; the handler decides how to
     /// respond.
     ///
-    /// If the future is dropped, the save continues in the background. The response waits for it,
-    /// and if it fails, the layer replaces the handler's response.
+    /// If the future is dropped, the save continues in the background. The response waits for the
+    /// save. If the save fails, the layer replaces the handler's response.
     ///
     /// # Errors
     /// * [`Unavailable`](ErrorKind::Unavailable), [`Timeout`](ErrorKind::Timeout) and
@@ -23,8 +23,8 @@ impl Session {
     /// * [`Interrupted`](ErrorKind::Interrupted) if the session was ended by another request or has
     ///   expired.
     /// * [`TooLarge`](ErrorKind::TooLarge) if the session is larger than the limit.
-    /// * [`BadValue`](ErrorKind::BadValue) if another request changed the type of an item that was
-    ///   updated here.
+    /// * [`BadValue`](ErrorKind::BadValue) if another request changed the type of an item that this
+    ///   request updated.
     /// * [`Finished`](ErrorKind::Finished) if the request is over.
     ///
     /// # Examples
@@ -70,7 +70,8 @@ impl Session {
         match tokio::spawn(committing.in_current_span()).await {
             Ok(outcome) => outcome,
             Err(error) => match error.try_into_panic() {
-                // A closure of an `update` panicked when it was replayed, so its request panics.
+                // The replay of an `update` ran a closure of the caller, which panicked. The
+                // request panics, too.
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(error) => Err(Error::new(
                     ErrorKind::Unavailable,
@@ -122,7 +123,7 @@ impl Session {
                 (shared.edits.clone(), shared.revision)
             };
             let mut record = saved.clone();
-            // This runs the caller's code, so no lock is held.
+            // The replay runs the caller's code, so no lock is held.
             edits.replay(&mut record, self.0.core.backend.format())?;
             let mut shared = self.lock();
             if shared.flushes() != flushes {
@@ -140,8 +141,8 @@ impl Session {
     }
 }
 
-/// A commit that is in progress. The response waits until it is done. If this value is dropped
-/// before that, the commit has failed.
+/// A commit that is in progress. The response waits until the commit is done. If this value is
+/// dropped earlier, a replayed edit has panicked, and the commit has failed.
 struct UnderWay {
     session: Session,
     done: bool,

@@ -231,8 +231,8 @@ impl Session {
         self.len() == 0
     }
 
-    /// Returns whether the session has no entry in the store: no entry was found when the session
-    /// was opened, or it has been flushed since, and it has not been saved after that.
+    /// Returns whether the session has no entry in the store. That is so if no entry was found when
+    /// the session was opened, and after a flush, until the session is saved.
     ///
     /// # Examples
     /// ```
@@ -401,7 +401,7 @@ impl Session {
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form that reads back as the same
-    /// value, such as one that contains a NaN or a `Some(None)`; see [`Value::of`] for all of them.
+    /// value, such as one that contains a NaN or a `Some(None)`; [`Value::of`] lists all cases.
     /// [`TooLarge`](ErrorKind::TooLarge) if the name has more than [1,024
     /// bytes](crate::limits::ITEM_NAME_BYTES). [`Finished`](ErrorKind::Finished), as for every
     /// edit.
@@ -456,13 +456,13 @@ impl Session {
         self.edit(Edit::Set(name, value))
     }
 
-    /// Sets `item` to `value` if it is not set or is `null`, and returns the value that it has
-    /// afterwards.
+    /// Sets `item` to `value` if the item is not set or is `null`. Returns the value that the item
+    /// then has.
     ///
     /// The result is provisional until the session is saved: if another request sets the item
     /// first, that request's value wins, and the value returned here is not stored. Two tabs that
     /// call `set_default` at the same time, each with a fresh token, both get their own token.
-    /// Before you hand the value out, [save](Self::save) and read it again.
+    /// Before you hand the value out, [save](Self::save) and read the item again.
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form that reads back as the same
@@ -657,7 +657,7 @@ impl Session {
                 shared.check_open()?;
                 shared.record.data.items.get(&name).cloned()
             };
-            // This runs the caller's code, so no lock is held.
+            // `run` calls the caller's closure, so no lock is held.
             let (new, value) = run(before.as_ref())?;
             let mut shared = self.lock();
             shared.check_open()?;
@@ -680,7 +680,7 @@ impl Session {
     /// Removes `item` and returns its value, or `None` if it was not set.
     ///
     /// The result is provisional until the session is saved: two parallel requests can both get the
-    /// value and both save. If only one of them may get it, as with a one-time token, call
+    /// value and both save. If only one request may get the value, as with a one-time token, call
     /// [`take`](Self::take).
     ///
     /// # Errors
@@ -728,8 +728,8 @@ impl Session {
         Ok(there)
     }
 
-    /// Removes `item`, saves at once, and returns the value. Among parallel requests, at most one
-    /// gets it. For values that may be used only once, such as tokens.
+    /// Removes `item`, saves at once, and returns the value. Of several parallel requests, at most
+    /// one gets the value. For values that may be used only once, such as tokens.
     ///
     /// Returns `None` if the item is not set, or if another request took it first.
     ///
@@ -740,8 +740,8 @@ impl Session {
     /// As [`save`](Self::save); afterwards the value may or may not have been removed.
     /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`; the value then stays,
     /// unless another request changed its type at the same moment.
-    /// [`Unsupported`](ErrorKind::Unsupported) if the store does not
-    /// [compare](crate::store::Guarantees::compares).
+    /// [`Unsupported`](ErrorKind::Unsupported) if the store does not [compare
+    /// versions](crate::store::Guarantees::compares).
     ///
     /// # Examples
     /// ```
@@ -760,7 +760,8 @@ impl Session {
         if !self.0.core.backend.guarantees().compares {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                "taking an item: this store does not compare, so two requests could both get it",
+                "taking an item: this store does not compare versions, so two requests could both \
+                 get the item",
             ));
         }
         self.get::<T>(item.as_name())?;
@@ -779,7 +780,7 @@ impl Session {
     /// Removes all items, but keeps the key, the owner and the expiry. To end the session itself,
     /// call [`flush`](Self::flush).
     ///
-    /// Django's formats store the expiry as an item, so in those formats it is removed too.
+    /// Django's formats store the expiry as an item. In those formats, the expiry is removed, too.
     ///
     /// # Errors
     /// [`Finished`](ErrorKind::Finished), as for every edit.
@@ -813,10 +814,11 @@ impl Session {
     /// The items are kept, unless the session belonged to another user. In that case, everything
     /// that the other user left is removed: items, expiry and label. The unsaved edits of this
     /// request are kept, whether they were made before or after the login. An
-    /// [`update`](Self::update) that was made before the login runs again, on an item that is not
-    /// set. The order of the calls therefore does not matter.
+    /// [`update`](Self::update) that was made before the login runs again and starts from the
+    /// default, because the value of the other user is removed. The order of the calls therefore
+    /// does not matter.
     ///
-    /// If the session is ended by another request before this one is saved, the login gets a new,
+    /// If another request ends the session before this request saves it, the login gets a new,
     /// empty session.
     ///
     /// In formats that keep no [owner](crate::format::Facts), such as Django's, a login only gives
@@ -873,14 +875,15 @@ impl Session {
                 }
                 (shared.edits.clone(), shared.edits.len(), shared.revision)
             };
-            // The edits of this request survive; what the other user left does not. This runs the
-            // caller's code, so no lock is held.
+            // The edits of this request survive; what the other user left does not. The replay runs
+            // the caller's code, so no lock is held.
             edits.push(login.clone());
             let mut record = Record::blank(at);
             edits.replay(&mut record, self.0.core.backend.format())?;
             let mut shared = self.lock();
             shared.check_open()?;
-            // If a commit has begun in the meantime, it has taken the edits and saves them.
+            // If a commit has begun in the meantime, it has taken the edits and saves them. The
+            // login is then tried again.
             if (shared.edits.len(), shared.revision) == (recorded, revision) {
                 shared.record = record;
                 shared.push(login);
@@ -898,7 +901,8 @@ impl Session {
 
     /// Gives the session a new key when it is saved. The old key opens nothing after that.
     ///
-    /// Call it when the privileges of the visitor change. [`log_in`](Self::log_in) does this, too.
+    /// Call this method when the privileges of the visitor change. [`log_in`](Self::log_in) also
+    /// gives the session a new key.
     ///
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) if the session was opened by its tag;

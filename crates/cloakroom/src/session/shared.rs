@@ -16,17 +16,17 @@ pub(super) struct SharedState {
     pub(super) edits: Edits,
     /// The entries that a flush or a new session has yet to delete.
     ended: Vec<SavedEntry>,
-    /// The live sessions of a browser that sent the keys of several. None of them is used. They are
-    /// ended when the browser gets a new session or logs out; otherwise its next request would find
-    /// several again.
+    /// The live sessions of the request, if the browser sent the keys of several live sessions.
+    /// None of them is used. They are ended when the browser gets a new session or logs out;
+    /// otherwise its next request would find several again.
     refused: Vec<SavedEntry>,
     /// The tombstone at the key that the browser sent. The session is empty then, and accepts only
     /// a login and a flush.
     moved: Option<Tombstone>,
     /// The number of flushes. A commit uses it to notice a flush that happened while it ran.
     flushes: u32,
-    /// The number of edits and flushes. A replay uses it to notice edits that were made while it
-    /// ran.
+    /// The number of edits and flushes. A replay uses it to notice edits that were made during the
+    /// replay.
     pub(super) revision: u64,
     /// The number of commits that are running.
     pub(super) under_way: u32,
@@ -105,14 +105,14 @@ impl SharedState {
         }
     }
 
-    /// Returns an error if the session takes no edits.
+    /// Returns an error if the session accepts no edits.
     pub(super) fn check_open(&self) -> Result<()> {
         match self.failure() {
             None => self.check_not_over(),
             Some(_) => Err(Error::new(
                 ErrorKind::Finished,
-                "editing a session: saving it has failed, and it takes no more edits; flush it or \
-                 answer with an error",
+                "editing a session: a save has failed, so the session accepts no more edits; flush \
+                 it or answer with an error",
             )),
         }
     }
@@ -134,8 +134,8 @@ impl SharedState {
         self.revision += 1;
     }
 
-    /// Records an edit that has left `record` unchanged, but may change another record when it is
-    /// replayed.
+    /// Records an edit that has left `record` unchanged. After a conflict, replaying the edit may
+    /// still change the record that another request saved.
     pub(super) fn push_unchanged(&mut self, edit: Edit) {
         self.edits.push_unchanged(edit);
         self.revision += 1;
@@ -313,7 +313,7 @@ impl SharedState {
     pub(super) fn conclude(&mut self, point: CommitPoint, outcome: Result<()>) -> Result<()> {
         if let Err(error) = &outcome {
             if error.kind() == ErrorKind::Interrupted && self.cookie == CookieUpdate::Set {
-                // The key has been revoked, and the browser may have a newer one.
+                // The key has been revoked, so it is not sent: the browser may have a newer key.
                 self.cookie = CookieUpdate::None;
             }
             self.fail(error.clone());

@@ -104,7 +104,7 @@ impl SessionsBuilder {
     /// Sets how long a session lasts at most, however active it is.
     ///
     /// The limit counts from the beginning of the session, and again from each login. If you
-    /// shorten it, it applies to existing sessions, too.
+    /// shorten the limit, existing sessions end earlier, too.
     ///
     /// The clocks of the servers may differ by [5 minutes](crate::limits::CLOCK_SKEW), so a session
     /// may end that much earlier or later. A server ignores a session whose times are further in
@@ -200,7 +200,7 @@ impl SessionsBuilder {
     /// not open the session. Named `SESSION_SAVE_EVERY_REQUEST` in Django.
     ///
     /// Off by default. The price of turning it on: a load and a write for every request of every
-    /// visitor who has a session, and none of these responses can be cached.
+    /// visitor who has a session, and no shared cache can store any of these responses.
     /// [`slide_on_access`](Self::slide_on_access) achieves almost the same for far less.
     ///
     /// No session is created for visitors without one. If the store fails, the response is still
@@ -341,8 +341,8 @@ impl SessionsBuilder {
     /// browser of a shared computer may keep the page, like every page that does not set the
     /// cookie.
     ///
-    /// A response to a request that flushed the session, or that removes the cookie because the
-    /// session ended, gets `no-store` even with `Private`.
+    /// Even with `Private`, a response gets `no-store` if its request flushed the session, or if
+    /// the response removes the cookie because the session ended.
     ///
     /// [`NoStore`](CacheControl::NoStore) keeps each of these responses out of the browser's cache
     /// as well. The price: Firefox and Safari do not put such a page into their back/forward cache,
@@ -380,7 +380,7 @@ impl SessionsBuilder {
         self
     }
 
-    /// Sets how expired entries are deleted in the background. `None` turns it off.
+    /// Sets how expired entries are deleted in the background. `None` turns this deletion off.
     ///
     /// On by default, with the options of [`Sweep`], so that no cron job is needed. The price: one
     /// small query every 5 minutes in every process. Turn it off if a job calls
@@ -439,8 +439,9 @@ impl SessionsBuilder {
     /// * if [`max_age`](Self::max_age) or [`max_lifetime`](Self::max_lifetime) is shorter than a
     ///   second,
     /// * if the threshold of [`slide_on_access`](Self::slide_on_access) or the
-    ///   [`ttl`](crate::CachedBackend::ttl) of the cache is not shorter than both of them, or the
-    ///   `ttl` is zero,
+    ///   [`ttl`](crate::CachedBackend::ttl) of the cache is at least as long as `max_age`, or at
+    ///   least as long as `max_lifetime`,
+    /// * if the `ttl` is zero,
     /// * if [`max_size`](Self::max_size) is higher than
     ///   [`SESSION_BYTES`](crate::limits::SESSION_BYTES),
     /// * if the format does not keep the [facts](crate::format::Facts) that an option needs.
@@ -483,10 +484,10 @@ impl SessionsBuilder {
         let facts = self.backend.rules().facts;
         let refused = if self.policy.max_lifetime.is_some() && !facts.are_all() {
             "`max_lifetime` needs to know when a session began, and this format does not keep \
-             that; leave it out"
+             that time; leave `max_lifetime` out"
         } else if self.policy.slide.is_some() && facts == Facts::Nothing {
             "`slide_on_access` needs to know when a session ends, and this format does not keep \
-             that; use `save_every_request`"
+             that time; use `save_every_request` instead"
         } else {
             return Ok(());
         };
@@ -504,12 +505,13 @@ impl SessionsBuilder {
             (
                 "slide_on_access",
                 self.policy.slide,
-                "sessions would end before a read could extend them; use at most half of it",
+                "otherwise, sessions would end before a read could extend them; use at most half \
+                 of that time",
             ),
             (
                 "ttl",
                 self.backend.cache_ttl(),
-                "the cache would never notice that another server ended a session",
+                "otherwise, the cache would never notice that another server ended a session",
             ),
         ];
         if self.backend.cache_ttl() == Some(Duration::ZERO) {
@@ -520,13 +522,13 @@ impl SessionsBuilder {
         for (name, limit) in ends.into_iter().flatten() {
             if limit < Duration::from_secs(1) {
                 return Err(misconfigured(format!(
-                    "`{name}` must be at least a second; sessions would expire at once"
+                    "`{name}` must be at least a second; otherwise, sessions would expire at once"
                 )));
             }
-            for (part, duration, otherwise) in parts {
+            for (part, duration, reason) in parts {
                 if duration.is_some_and(|duration| duration >= limit) {
                     return Err(misconfigured(format!(
-                        "`{part}` must be shorter than `{name}`, which is {limit:?}; {otherwise}"
+                        "`{part}` must be shorter than `{name}`, which is {limit:?}; {reason}"
                     )));
                 }
             }

@@ -106,12 +106,12 @@ impl Sessions {
     /// Does what [`begin`](Self::begin) does, for frameworks with their own header types.
     ///
     /// `cookie_lines` are the values of the request's `Cookie` headers. `outer` is the handle of
-    /// the session layer around this one, if there is one. The new handle can look it up with
-    /// [`SessionHandle::named`].
+    /// the session layer around this one, if there is one. [`SessionHandle::named`] of the new
+    /// handle can return `outer`.
     ///
-    /// If a layer around this one serves the same sessions, both handles refer to one session,
+    /// If a layer around this one serves the same `Sessions`, both handles refer to one session,
     /// which is committed when the outermost handle is finished. If a layer around this one serves
-    /// other sessions whose cookie has the same name, opening the handle returns a
+    /// another `Sessions` whose cookie has the same name, opening the handle returns a
     /// [`Config`](ErrorKind::Config) error.
     ///
     /// # Examples
@@ -182,8 +182,8 @@ impl Sessions {
         if !handle.is_of(&self.0) {
             return Err(Error::new(
                 ErrorKind::Config,
-                "finishing a request: its handle is from other sessions; \
-                 call `finish` on the sessions that began it",
+                "finishing a request: its handle is from another `Sessions`; \
+                 call `finish` on the `Sessions` that began the request",
             ));
         }
         handle.finish(completion.into()).await

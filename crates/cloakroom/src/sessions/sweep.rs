@@ -90,12 +90,13 @@ impl Sweep {
         self
     }
 
-    /// Sweeps until the sessions are dropped.
+    /// Sweeps until `core` is dropped, which happens with the last clone of the `Sessions` value.
     async fn run(self, core: &Weak<Core>) {
         loop {
             tokio::time::sleep(jittered(self.interval)).await;
             let mut swept = 0;
-            // Ends after a batch that is not full. Every full batch leaves fewer expired entries.
+            // The inner loop ends after a batch that is not full. It gets to such a batch, because
+            // every full batch leaves fewer expired entries.
             loop {
                 let Some(core) = core.upgrade() else {
                     return;
@@ -172,8 +173,8 @@ impl Sweeper for Background {
     }
 }
 
-/// Marks the sweep as ended when it is dropped, for instance with its runtime, so that another
-/// sweep can start.
+/// The guard of a running sweep. Dropping the guard marks the sweep as ended, so that another sweep
+/// can start. The guard is also dropped if the tokio runtime of the sweep shuts down.
 struct Running(Arc<AtomicBool>);
 
 impl Drop for Running {

@@ -12,8 +12,9 @@
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Guarantees {
-    /// `save`, `touch` and `rename` compare and write in one step, so no edit is lost. Without this
-    /// promise they may overwrite a newer version, but still never create an entry.
+    /// `save`, `touch` and `rename` compare the version of the entry and write in one step, so no
+    /// edit is lost. Without this promise they may overwrite an entry that has a newer version, but
+    /// still never restore a deleted entry.
     pub compares: bool,
     /// A deleted entry is gone for every process. Without this promise, other processes may still
     /// load it for a while.
@@ -24,7 +25,7 @@ pub struct Guarantees {
     pub shared: bool,
     /// The store may drop unexpired entries when it runs out of room.
     pub evicts: bool,
-    /// The store can list the sessions of an owner.
+    /// The store can list the sessions of an owner, the user that a session belongs to.
     pub owners: bool,
     /// [`rename`](super::Store::rename) leaves the tombstone that it is given. Without this promise
     /// it is given none, and the old key is unknown after the move.

@@ -140,8 +140,9 @@ impl MemoryStore {
         if fits(table) {
             return Ok(());
         }
-        // `touched` is the current time of the core's clock. Before `worth_sweeping_from` a sweep
-        // would find little, and running one for every refused visitor would be slow.
+        // A store has no clock, but the caller sets `touched` to the current time. Before
+        // `worth_sweeping_from`, a sweep would find few expired rows, and a sweep for every refused
+        // visitor would be slow.
         if new.meta.touched >= table.worth_sweeping_from {
             table.sweep_all(new.meta.touched);
             if fits(table) {
@@ -323,7 +324,7 @@ struct Table {
     keys_by_owner: BTreeMap<Owner, BTreeSet<StoreKey>>,
     /// The sum of the [`weight`] of all rows.
     bytes: usize,
-    /// The key at which the last sweep stopped. The next sweep continues after it.
+    /// The key at which the last sweep stopped. The next sweep continues after this key.
     swept_to: Option<StoreKey>,
     /// Before this time, a sweep of all rows would find few expired ones or none.
     worth_sweeping_from: SystemTime,
@@ -376,7 +377,8 @@ impl Table {
             .map_or(0, |row| weight(&row.data, &row.meta))
     }
 
-    /// Deletes up to `limit` expired rows among the next [`SWEEP_STEP`] after the last sweep.
+    /// Examines the next `SWEEP_STEP` rows after `swept_to`, and deletes up to `limit` of them that
+    /// have expired.
     ///
     /// Returns the number of deleted rows, and whether more rows may follow.
     fn sweep_step(&mut self, now: SystemTime, limit: usize) -> (usize, bool) {
@@ -411,8 +413,8 @@ impl Table {
         }
         let expiries = self.rows.values().map(|row| row.meta.expires);
         let first = expiries.min().unwrap_or_else(never);
-        // In a full store, rows expire all the time. The pause avoids scanning all rows for each
-        // new session.
+        // In a full store, rows expire all the time. Waiting for `BETWEEN_SWEEPS` avoids that each
+        // new session causes a scan of all rows.
         self.worth_sweeping_from = first.max(now + BETWEEN_SWEEPS);
     }
 }
@@ -500,7 +502,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn at_the_bound_no_session_can_grow_and_none_is_dropped() {
+    async fn a_session_that_would_outgrow_the_bound_is_not_saved_and_no_session_is_dropped() {
         let one = weight(&Bytes::new(), &meta(0, 0));
         let store = MemoryStore::new().max_bytes(20 * one);
         for n in 0..15 {

@@ -12,8 +12,8 @@
 //!
 //! Numbers are big-endian, and times are milliseconds since 1970. Fields of a fixed length come
 //! first, so that a script can compare and change them at constant offsets. The bytes contain no
-//! magic number and no format version. A store writes both in front of them, and raises its version
-//! if this layout changes.
+//! magic number and no format version. A store writes both in front of the bytes, and raises the
+//! format version if this layout changes.
 //!
 //! # Examples
 //! ```
@@ -28,7 +28,7 @@
 //! assert_eq!(bytes[..packed::TOUCHED], 7_u64.to_be_bytes());
 //! assert_eq!(bytes[packed::OWNER..], *b"\x00\x00\x00\x03ada\xff\xff\xff\xff{}");
 //!
-//! // A touch changes the two times where they are.
+//! // A touch changes the two times in place.
 //! draft.meta.touched = from_millis(5_000);
 //! draft.meta.expires = from_millis(6_000);
 //! bytes[packed::TOUCHED..packed::CREATED].copy_from_slice(&packed::touch(&draft.meta));
@@ -187,7 +187,7 @@ mod tests {
     }
 
     /// Stores keep these bytes on disks and servers. If the layout changes, every store that uses
-    /// them must raise its format version.
+    /// the layout must raise its format version.
     #[test]
     fn the_layout_is_stable() {
         let draft = draft(Some("ada"), None);

@@ -28,17 +28,18 @@ use crate::model::{
 ///   deleted session.
 /// * **Writes compare and swap.** `save`, `touch` and `rename` change an entry only if it has the
 ///   version that the caller saw. Of concurrent writes that saw the same version, one succeeds and
-///   the others are [`Stale`](Outcome::Stale). A store that is not able to compare does not promise
-///   [`compares`](Guarantees#structfield.compares).
+///   the others are [`Stale`](Outcome::Stale). A store that cannot compare the version and write in
+///   one step does not promise [`compares`](Guarantees#structfield.compares).
 /// * **Versions change with every save.** `create`, `save` and `rename` give the entry a new
-///   version. `touch` keeps it, so that it does not make concurrent saves stale. A version is valid
-///   for one entry only. Exception: in a store that [uses the data as the
+///   version. `touch` keeps the version, so that a touch does not make concurrent saves stale. A
+///   version is valid for one entry only. Exception: in a store that [uses the data as the
 ///   version](Version::from_bytes), equal data has equal versions.
 /// * **Entries are whole.** A load returns the data and facts of one write, never a mixture. All
 ///   bytes survive unchanged, and times survive to the millisecond. Keys and owners are compared
 ///   byte for byte.
-/// * **The core decides about expiry.** An expired entry is loaded and written like any other. A
-///   store may delete entries that a sweep would delete, and others only if it
+/// * **The core decides about expiry**, and not the store. The core is the part of Cloakroom that
+///   calls stores. An expired entry is loaded and written like any other. A store may delete
+///   entries that a sweep would delete, and other entries only if the store
 ///   [`evicts`](Guarantees#structfield.evicts).
 ///
 /// # Cancellation
@@ -201,8 +202,8 @@ pub trait Store: Send + Sync + 'static {
     /// [`Unavailable`](ErrorKind::Unavailable).
     fn delete(&self, key: &StoreKey) -> impl Future<Output = Result<()>> + Send;
 
-    /// Moves the entry at `from` to `to` and replaces its data and facts, if it still has the
-    /// version `seen`.
+    /// Moves the entry at `from` to `to` and replaces its data and facts, if the entry still has
+    /// the version `seen`.
     ///
     /// If the entry has another version or does not exist, or if `to` is taken, returns
     /// [`Stale`](Outcome::Stale) and changes nothing. `to` counts as taken if it equals `from`.
@@ -241,7 +242,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Outcome>> + Send {
         async move {
             // A caller that finds the save id of `new` at `to` concludes that the session has
-            // moved, so the copy has another one.
+            // moved. The copy therefore has another save id.
             let mut copy = new.clone();
             copy.save_id = SaveId::random()?;
             let Outcome::Written(version) = self.create(to, &copy).await? else {

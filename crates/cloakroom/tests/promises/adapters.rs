@@ -309,7 +309,7 @@ async fn a_service_that_fails_commits_nothing() {
                 .await
                 .expect("the store is up")
                 .set("n", 1)
-                .expect("in time");
+                .expect("the request is not over");
             Err::<http::Response<String>, _>("the service is broken")
         }));
 
@@ -372,7 +372,7 @@ async fn a_handler_that_fails_halfway_saves_nothing_whatever_the_site_answers() 
         );
     let page = Browser::https(app).get("/").await;
     assert_eq!(page.status, StatusCode::SEE_OTHER);
-    assert!(site.memory.is_empty(), "the handler failed halfway");
+    assert!(site.memory.is_empty(), "no edit of the handler is saved");
 }
 
 #[tokio::test]

@@ -170,7 +170,7 @@ async fn only_one_of_parallel_requests_takes_the_item() {
     assert_eq!(
         guest.reads("other").await,
         Some(1),
-        "its other edits are saved"
+        "the other edits of the second request are saved"
     );
 }
 
@@ -187,7 +187,7 @@ async fn an_item_of_another_type_is_not_taken() {
 }
 
 #[tokio::test]
-async fn take_is_unsupported_if_the_store_does_not_compare() {
+async fn take_is_unsupported_if_the_store_does_not_compare_versions() {
     let cookies = cloakroom::CookieBackend::new(&[7; 32]).unwrap();
     let session = Sessions::new(cookies).new_session();
     session.set("token", 7).unwrap();
@@ -413,7 +413,7 @@ async fn on_error_receives_the_method_the_uri_and_the_accept_header() {
 }
 
 #[tokio::test]
-async fn a_handle_without_a_layer_is_an_error_that_says_what_to_add() {
+async fn a_request_without_a_session_layer_is_an_error_that_names_the_missing_layer() {
     let error = SessionHandle::of(&http::Extensions::new()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("sessions.layer()"));

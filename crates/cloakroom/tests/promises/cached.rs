@@ -1,4 +1,5 @@
-//! The cached backend: reads are fast and at most as stale as the TTL allows.
+//! The cached backend: reads are fast and at most as stale as the TTL allows. A fill is the write
+//! with which a read puts a loaded entry into the cache.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,7 +68,11 @@ async fn a_logout_takes_effect_here_immediately_and_on_other_servers_within_the_
     guest.clone().visit(Session::flush).await.unwrap();
 
     assert_eq!(guest.reads("n").await, None);
-    assert_eq!(there.reads("n").await, Some(1), "within the TTL");
+    assert_eq!(
+        there.reads("n").await,
+        Some(1),
+        "the cache of the other server keeps the session for the TTL"
+    );
     tiers.clock.advance(TTL);
     assert_eq!(there.reads("n").await, None);
 }
@@ -87,7 +92,11 @@ async fn a_cached_entry_does_not_restore_a_session_that_ended_on_another_server(
 
     assert_eq!(kind(outcome), ErrorKind::Interrupted);
     assert!(tiers.memory.is_empty());
-    assert_eq!(guest.reads("n").await, None, "the cache dropped its copy");
+    assert_eq!(
+        guest.reads("n").await,
+        None,
+        "the cache does not have the session any more"
+    );
 }
 
 #[tokio::test]
@@ -116,7 +125,7 @@ async fn a_late_fill_does_not_restore_an_ended_session() {
         assert_eq!(
             reading.await.unwrap(),
             Some(1),
-            "it loaded the entry before the other request finished"
+            "the reader loaded the entry before the other request finished"
         );
         assert_eq!(guest.reads("n").await, None);
     }
@@ -148,7 +157,7 @@ async fn a_late_fill_does_not_hide_a_newer_save() {
         assert_eq!(
             reading.await.unwrap(),
             Some(1),
-            "it loaded the entry before the other request finished"
+            "the reader loaded the entry before the other request finished"
         );
         assert_eq!(guest.reads("n").await, Some(2));
     }
@@ -270,7 +279,11 @@ async fn only_one_of_two_servers_with_a_cache_each_takes_an_item() {
 
     assert_eq!(here.take::<u64>("n").await.unwrap(), Some(1));
     let (_again, again) = another.visitor(&guest).open().await;
-    assert_eq!(again.get("n").unwrap(), Some(1), "from a cache");
+    assert_eq!(
+        again.get("n").unwrap(),
+        Some(1),
+        "the other server still reads the item from its cache"
+    );
     assert_eq!(there.take::<u64>("n").await.unwrap(), None);
     assert_eq!(again.take::<u64>("n").await.unwrap(), None);
 }
@@ -305,7 +318,7 @@ impl Tiers {
         Self::with_origin(&Arc::new(MemoryStore::new()), &HandClock::new())
     }
 
-    /// Creates a server with a separate cache in front of this origin.
+    /// Creates a server with its own cache in front of the origin `memory`.
     fn with_origin(memory: &Arc<MemoryStore>, clock: &HandClock) -> Self {
         let cache = Flaky::new(MemoryStore::new());
         let broken_origin = Flaky::new(Arc::clone(memory));

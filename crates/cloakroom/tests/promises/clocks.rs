@@ -20,12 +20,12 @@ async fn a_lifetime_does_not_grow_on_a_server_whose_clock_is_too_far_behind() {
     let ahead = two.visitor_of(&two.ahead).await;
     let here = two.at(&two.here, &ahead);
 
-    // The clock of `ahead` is a day ahead. By the clock of `here`, the session would end in 26
-    // hours less a minute, although its lifetime is 2 hours.
+    // The clock of `ahead` is a day ahead. By the clock of `here`, the session would therefore last
+    // for almost 26 hours, although its lifetime is 2 hours.
     two.advance(MINUTE);
     assert_eq!(ahead.reads("n").await, Some(1));
     assert_eq!(here.reads("n").await, None);
-    assert_eq!(two.memory.len(), 1, "it is ignored and not deleted");
+    assert_eq!(two.memory.len(), 1, "the session is not deleted");
 }
 
 #[tokio::test]
@@ -52,13 +52,13 @@ async fn a_session_touched_too_far_in_the_future_is_ignored_until_the_skew_is_to
     assert_eq!(
         here.reads("n").await,
         None,
-        "touched 6 minutes in the future"
+        "the touch is 6 minutes in the future"
     );
     two.advance(MINUTE);
     assert_eq!(
         here.reads("n").await,
         Some(1),
-        "now only 5 minutes in the future"
+        "the touch is now only 5 minutes in the future"
     );
     here.visit(|s| s.set("n", 2)).await.unwrap();
     assert_eq!(ahead.reads("n").await, Some(2));
@@ -93,7 +93,7 @@ async fn a_server_that_is_ahead_ends_sessions_that_have_expired_only_by_its_cloc
 }
 
 #[tokio::test]
-async fn a_cache_is_not_trusted_for_longer_because_a_server_is_ahead() {
+async fn an_entry_cached_by_a_server_that_is_ahead_is_not_trusted_for_longer() {
     let ttl = Duration::from_secs(10);
     let (memory, cache) = (Arc::new(MemoryStore::new()), Arc::new(MemoryStore::new()));
     let origin = Spy::new(Arc::clone(&memory));
@@ -119,10 +119,14 @@ async fn a_cache_is_not_trusted_for_longer_because_a_server_is_ahead() {
     assert_eq!(
         origin.take(),
         [Call::Load],
-        "the cached entry would last 4 minutes too long"
+        "the cached entry is not used, because it would last 4 minutes too long"
     );
     assert_eq!(here.reads("n").await, Some(1));
-    assert_eq!(origin.take(), [], "cached again, by this clock");
+    assert_eq!(
+        origin.take(),
+        [],
+        "the load cached the entry again, by the clock of `here`"
+    );
 }
 
 #[tokio::test]
@@ -174,7 +178,7 @@ async fn an_entry_is_not_ignored_because_of_times_that_its_format_derived() {
     assert!(sessions.open(&key).await.unwrap().is_some());
 }
 
-/// Two servers on one store, one of them ahead of the other.
+/// Two servers on one store. The clock of the server `ahead` is ahead of the clock of `here`.
 struct Servers {
     here: Sessions,
     ahead: Sessions,

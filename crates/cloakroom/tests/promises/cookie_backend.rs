@@ -112,7 +112,7 @@ async fn a_fallback_opens_the_cookie_but_another_secret_does_not() {
     assert_eq!(
         reads(&with_secret(&OTHER_SECRET), &value(&rotated)).await,
         Some(2),
-        "sealed with the new secret"
+        "the write seals the session with the new secret"
     );
 }
 
@@ -201,7 +201,7 @@ async fn sliding_seals_the_new_times() {
         cookie: None,
     };
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
-    // One pause is shorter than the idle time; all three together are longer.
+    // One step of the clock is shorter than the idle time; all three together are longer.
     for _ in 0..3 {
         clock.advance(DEFAULT_MAX_AGE / 2);
         visitor

@@ -16,7 +16,7 @@ use cloakroom_testkit::{Browser, HandClock};
 use crate::site::{Site, Visitor, kind, removes_the_cookie, stored};
 
 #[tokio::test]
-async fn the_only_live_one_of_several_cookies_is_used() {
+async fn of_several_cookies_the_only_one_with_a_live_session_is_used() {
     let site = Site::new();
     let (dead, alive) = (ended(&site).await, site.guest().await);
 
@@ -75,7 +75,8 @@ async fn a_login_with_two_live_cookies_ends_both_so_that_the_next_request_is_log
         1,
         "the login ended both earlier sessions"
     );
-    // The response replaced one of the two cookies; which one depends on their attributes.
+    // The response replaced one of the two earlier cookies. Which one depends on their attributes,
+    // so the browser may still send either.
     for left in [&old, &planted] {
         let next = sending(&site, joined(&[left, &browser]));
         assert_eq!(next.open().await.1.owner(), Some("ada".into()));
@@ -155,7 +156,7 @@ fn over_plain_http_the_default_cookie_has_a_name_that_other_frameworks_do_not_us
 }
 
 #[tokio::test]
-async fn a_store_that_fails_for_one_of_several_cookies_is_an_error() {
+async fn opening_fails_if_the_store_fails_for_one_of_several_cookies() {
     let site = Site::new();
     let (one, other) = (site.guest().await, site.guest().await);
     let browser = sending(&site, joined(&[&one, &other]));
@@ -180,11 +181,13 @@ async fn several_cookies_are_loaded_within_one_time_limit() {
 
     assert_eq!(kind(opening.await.unwrap()), ErrorKind::Timeout);
     assert_eq!(site.spy.take(), [Call::Load; 2]);
-    assert!(begun.elapsed() < Duration::from_secs(6), "not 5 s for each");
+    let limit = "the limit of 5 s is for both cookies together";
+    assert!(begun.elapsed() < Duration::from_secs(6), "{limit}");
 }
 
 /// Every way in which a site can change its cookie: a description, the cookie before the change,
-/// and the cookie after it. The first four keep its name and namespace, and the others do not.
+/// and the cookie after the change. The first four keep the name and the namespace of the cookie.
+/// The fifth changes the name, and the sixth the namespace.
 fn changes() -> [(&'static str, Cookie, Cookie); 6] {
     let secure = || Cookie::new("__Secure-sid");
     [
@@ -212,7 +215,7 @@ fn changes() -> [(&'static str, Cookie, Cookie); 6] {
 }
 
 #[tokio::test]
-async fn a_former_cookie_opens_its_session_and_the_next_set_cookie_removes_it() {
+async fn a_former_cookie_opens_its_session_and_is_removed_by_the_next_set_cookie() {
     for (change, old, new) in changes() {
         for path in ["/write", "/login", "/slide"] {
             for changed in [Changed::in_a_store(), Changed::in_the_cookie()] {
@@ -270,7 +273,11 @@ async fn an_undeclared_change_of_an_attribute_locks_no_visitor_out() {
 
         browser.get("/members/login").await;
 
-        assert_eq!(browser.cookies().len(), 2, "{change}: both are sent");
+        assert_eq!(
+            browser.cookies().len(),
+            2,
+            "{change}: the browser sends both cookies"
+        );
         assert_eq!(browser.get("/members/read").await.text(), "1", "{change}");
         assert_eq!(stored(&changed.memory).await, 1, "{change}");
     }
@@ -311,7 +318,7 @@ async fn saving_moves_a_session_out_of_a_former_namespace_but_touching_does_not(
         visitor.cookie,
         Some(format!("__Host-session={}", key.reveal()))
     );
-    assert_eq!(before.reads("n").await, None, "the old key is dead");
+    assert_eq!(before.reads("n").await, None, "the old key opens nothing");
     site.spy.take();
 
     visitor.visit(increment).await.unwrap();
@@ -339,7 +346,7 @@ async fn a_key_of_the_current_namespace_opens_nothing_under_a_former_name() {
 }
 
 #[tokio::test]
-async fn a_request_without_former_cookies_removes_none() {
+async fn a_request_without_former_cookies_removes_no_cookie() {
     let (_, old, new) = changes()[4].clone();
     let changed = Changed::in_a_store();
     let mut visitor = Visitor {
@@ -382,7 +389,8 @@ impl Changed {
         builder.slide_on_access(A_WEEK).sweep(None).build().unwrap()
     }
 
-    /// Returns a browser that got `old` before the change, at the site after the change.
+    /// Returns a browser that got the cookie `old` before the change. The site of the browser is
+    /// the one after the change.
     async fn browser(&self, old: &Cookie, new: &Cookie) -> Browser<Router> {
         let app = Router::new()
             .route(
@@ -443,7 +451,7 @@ fn joined(visitors: &[&Visitor]) -> String {
     sent.join("; ")
 }
 
-/// Returns sessions in the same store under another cookie.
+/// Returns a `Sessions` value that uses the store of `site` and another cookie.
 fn with_cookie(site: &Site, cookie: Cookie) -> Sessions {
     Sessions::builder(site.spy.clone())
         .clock(site.clock.clone())

@@ -1,4 +1,4 @@
-//! Expiry, which the core enforces on the server by its own clock.
+//! Expiry: the clock of the server decides when a session ends, not the expiry of the cookie.
 
 use std::time::{Duration, SystemTime};
 
@@ -62,7 +62,7 @@ async fn sliding_on_access_touches_once_per_threshold_and_sends_the_cookie_again
 }
 
 #[test]
-fn a_threshold_that_ends_sessions_before_they_slide_is_refused() {
+fn a_threshold_as_long_as_the_idle_time_or_the_lifetime_is_refused() {
     let threshold = |threshold: Duration| {
         let builder = Sessions::builder(MemoryStore::new()).slide_on_access(threshold);
         builder.max_age(10 * MINUTE)
@@ -86,7 +86,7 @@ fn a_threshold_that_ends_sessions_before_they_slide_is_refused() {
 }
 
 #[test]
-fn a_cache_that_keeps_entries_for_as_long_as_sessions_is_refused() {
+fn a_cache_ttl_of_zero_or_as_long_as_the_life_of_sessions_is_refused() {
     let built = |ttl: Duration, configure: fn(SessionsBuilder) -> SessionsBuilder| {
         let cached = CachedBackend::new(MemoryStore::new(), MemoryStore::new()).unwrap();
         configure(Sessions::builder(cached.ttl(ttl))).build()
@@ -107,7 +107,8 @@ fn a_cache_that_keeps_entries_for_as_long_as_sessions_is_refused() {
 
 #[tokio::test]
 async fn a_visitor_who_reads_every_minute_is_never_logged_out() {
-    // The threshold fits the site's idle time, but not the shorter idle times of some sessions.
+    // The threshold is shorter than the idle time of the site, but longer than half of it, and
+    // longer than the whole idle time of some sessions.
     let threshold = 9 * MINUTE + Duration::from_secs(59);
     for expiry in [
         Expiry::Policy,
@@ -128,7 +129,7 @@ async fn a_visitor_who_reads_every_minute_is_never_logged_out() {
 }
 
 #[tokio::test]
-async fn half_of_the_idle_time_is_the_longest_threshold() {
+async fn a_session_slides_after_half_of_its_idle_time_if_the_threshold_is_longer() {
     let site = Site::with(|builder| builder.max_age(DAY).slide_on_access(9 * MINUTE));
     let mut guest = site.guest().await;
     let idle = Expiry::Idle(10 * MINUTE);
@@ -356,14 +357,14 @@ async fn no_duration_overflows() {
         .unwrap();
     assert!(
         set_cookie(&headers).unwrap().contains("Max-Age=34560000;"),
-        "400 days"
+        "the age of the cookie is limited to 400 days"
     );
     site.clock
         .set(SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799));
     assert_eq!(
         guest.reads("n").await,
         Some(1),
-        "a second before the end of the year 9999"
+        "the session lasts until the end of the year 9999"
     );
 }
 
@@ -392,13 +393,13 @@ async fn an_idle_time_below_a_second_does_not_end_the_session_at_its_next_save()
         .await
         .unwrap();
     site.clock.advance(Duration::from_millis(100));
-    let key = guest.cookie.clone();
+    let cookie = guest.cookie.clone();
     guest.visit(|s| s.set("n", 2)).await.unwrap();
-    guest.cookie = key;
+    guest.cookie = cookie;
     assert_eq!(
         guest.reads("n").await,
         Some(2),
-        "the second save was acknowledged"
+        "the session is alive and has the value of the second save"
     );
 }
 

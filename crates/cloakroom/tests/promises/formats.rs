@@ -1,4 +1,5 @@
-//! The format of another framework, with rules that all differ from the default.
+//! A format like that of another framework, whose rules all differ from the default ones. The core,
+//! which is the part of Cloakroom that calls formats and stores, must follow the rules.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -20,7 +21,7 @@ use crate::site::{Visitor, acknowledged_headers, kind, removes_the_cookie, set_c
 /// A format that stores keys unhashed, and one item per line.
 struct Lines;
 
-/// Returns a backend that keeps sessions in this format.
+/// Returns a backend that keeps sessions in the format [`Lines`].
 pub(crate) fn lines(store: impl Store) -> Backend {
     Backend::new(store, Lines)
 }
@@ -171,7 +172,10 @@ async fn the_core_follows_the_formats_rule_for_malformed_keys() {
 
     let headers = visitor.finish(&handle).await.unwrap();
 
-    assert!(removes_the_cookie(&headers), "the session was not opened");
+    assert!(
+        removes_the_cookie(&headers),
+        "the cookie is removed even though the session was not opened"
+    );
     assert_eq!(headers["vary"], "Cookie");
 }
 
@@ -273,7 +277,7 @@ async fn a_logout_that_failed_does_not_remove_the_cookie() {
     assert_eq!(
         set_cookie(&acknowledged_headers(&handle)),
         None,
-        "the session still exists"
+        "the cookie stays, because the session still exists"
     );
 }
 

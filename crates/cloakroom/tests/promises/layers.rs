@@ -98,7 +98,7 @@ async fn check(order: &[Kind], ending: Ending, flushed: &'static str) {
         (visitor, VISITORS, Kind::Visitors),
         (member, STAFF, Kind::Staff),
     ] {
-        // A request that was shed reached only the layers around the one that shed it.
+        // If the layer `Shed` refused the request, only the layers around `Shed` have seen it.
         let is_reached = ending != Ending::Shed
             || order.iter().position(|at| *at == kind)
                 < order.iter().position(|at| *at == Kind::Shed);
@@ -127,7 +127,7 @@ async fn a_timeout_answered_with_5xx_inside_the_layer_removes_the_cookie_after_a
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_answered_with_4xx_inside_the_layer_saves() {
+async fn the_edits_before_a_timeout_answered_with_4xx_inside_the_layer_are_saved() {
     let sites = Sites::new();
     let guest = sites.visitors.guest().await;
     let handler = handler(Ending::Hangs, Editing::of(STAFF));
@@ -212,7 +212,7 @@ async fn an_error_that_the_inner_session_layer_answers_discards_the_edits_of_the
 }
 
 #[tokio::test]
-async fn the_cookie_of_an_inner_session_survives_the_failure_of_the_outer_one() {
+async fn the_cookie_of_an_inner_session_survives_the_failure_of_the_outer_session() {
     let sites = Sites::new();
     let (visitor, mut member) = (sites.visitors.guest().await, sites.staff.guest().await);
     let service = ServiceBuilder::new()
@@ -317,7 +317,7 @@ async fn an_error_answer_keeps_the_headers_of_the_site_and_discards_those_of_the
 }
 
 #[tokio::test]
-async fn a_header_that_on_error_sets_is_not_replaced_by_that_of_an_inner_layer() {
+async fn a_header_that_on_error_sets_is_not_replaced_by_a_header_of_an_inner_layer() {
     let site = Site::new();
     let service = ServiceBuilder::new()
         .layer(
@@ -362,7 +362,7 @@ macro_rules! in_every_order {
 }
 
 #[test]
-fn the_layer_compiles_in_every_order_with_those_of_tower_http() {
+fn the_session_layer_compiles_in_every_order_with_the_layers_of_tower_http() {
     fn assert_service<S, B>(_: S)
     where
         S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
@@ -439,7 +439,8 @@ enum Kind {
     Visitors,
     Staff,
     Timeout,
-    /// Sheds load above one request at a time. A middleware around it edits the sessions.
+    /// Refuses a request while another one is in progress. A middleware around this layer edits the
+    /// sessions.
     Shed,
     CatchPanic,
     HandleError,
@@ -448,21 +449,21 @@ enum Kind {
 /// How the handler ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Ending {
-    /// It never ends, so the timeout ends it.
+    /// The handler never ends, so the timeout ends the request.
     Hangs,
     Panics,
     Fails,
     ServerError,
-    /// The request does not reach the handler.
+    /// The handler does not run, because the layer `Shed` refuses the request.
     Shed,
-    /// It never ends, and the browser hangs up before the timeout.
+    /// The handler never ends, and the browser hangs up before the timeout.
     HangsUp,
 }
 
 type Escaped = Arc<Mutex<Vec<Session>>>;
 
-/// What the handler does with the sessions of a request: it flushes one of them and edits all of
-/// them.
+/// What the handler does with the sessions of a request: it edits every session, and then flushes
+/// the session named `flushed`.
 #[derive(Clone)]
 struct Editing {
     flushed: &'static str,

@@ -53,8 +53,8 @@ async fn a_provided_rename_that_fails_halfway_does_not_restore_a_logged_out_sess
     if let Ok(effects) = finished {
         tab.take(effects);
     }
-    let back = tab.reads("n").await;
-    assert_eq!(back, None, "the logged-out session was restored");
+    let read = tab.reads("n").await;
+    assert_eq!(read, None, "the logged-out session is not restored");
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,7 +89,7 @@ async fn a_provided_rename_that_fails_halfway_leaves_no_copy_in_the_owners_list(
             .entries
             .len(),
         1,
-        "one session"
+        "the list contains the session once"
     );
 }
 

@@ -1,4 +1,4 @@
-//! Nested session layers: of the same sessions, and of different sessions whose cookies share a
+//! Nested session layers: of the same `Sessions`, and of different `Sessions` whose cookies share a
 //! name.
 
 use axum::Router;
@@ -72,7 +72,7 @@ async fn an_untouched_request_passes_through_both_layers() {
 }
 
 #[tokio::test]
-async fn a_handler_that_fails_inside_both_layers_saves_nothing_whatever_the_inner_one_answers() {
+async fn a_handler_that_fails_inside_both_layers_saves_nothing_whatever_the_inner_layer_answers() {
     let site = Site::new();
     let app = routes()
         .layer(
@@ -109,7 +109,7 @@ async fn two_layers_of_the_same_sessions_act_as_one_even_around_other_sessions()
 }
 
 #[tokio::test]
-async fn other_sessions_with_the_same_cookie_name_are_a_configuration_error_that_is_logged() {
+async fn two_layers_of_different_sessions_with_one_cookie_name_are_a_logged_config_error() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -126,12 +126,13 @@ async fn other_sessions_with_the_same_cookie_name_are_a_configuration_error_that
     }
     assert!(browser.get("/untouched").await.status.is_success());
     assert!(site.memory.is_empty());
-    let message = "two session layers with different sessions use the cookie `__Host-session`";
+    let message = "two session layers with different `Sessions` accept the same cookie, which is \
+                   `__Host-session`";
     assert!(log.text().contains(message), "{}", log.text());
 }
 
 #[tokio::test]
-async fn a_former_cookie_name_in_common_is_a_configuration_error_too() {
+async fn two_layers_of_different_sessions_with_one_former_cookie_name_are_a_config_error() {
     let cookie = || Cookie::new("__Host-a").formerly(Cookie::new("sid"));
     let site = Site::with(|builder| builder.cookie(cookie()));
     for other in [Cookie::new("sid"), cookie().named("__Host-b"), cookie()] {
@@ -169,7 +170,7 @@ async fn an_adapter_may_finish_the_inner_handle_of_the_same_sessions_first() {
     assert_eq!(
         effects.set_cookies().count(),
         0,
-        "the request failed inside the inner layer"
+        "nothing is saved, because the request failed inside the inner layer"
     );
 }
 

@@ -233,7 +233,7 @@ async fn an_expired_key_is_refused_even_if_the_store_keeps_the_entry() {
     site.clock
         .advance(std::time::Duration::from_secs(14 * 86_400));
 
-    assert_eq!(site.memory.len(), 1, "nothing was swept");
+    assert_eq!(site.memory.len(), 1, "the store still has the entry");
     assert_eq!(guest.reads("n").await, None);
 }
 

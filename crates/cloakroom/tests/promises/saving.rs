@@ -23,7 +23,7 @@ async fn a_save_concurrent_with_finish_drops_no_edits() {
     assert_eq!(
         guest.reads("n").await,
         Some(2),
-        "both calls reported success"
+        "the edit is saved, as both calls reported"
     );
 }
 
@@ -77,7 +77,7 @@ async fn the_response_waits_for_an_unawaited_save_and_sets_its_cookie() {
     });
     assert!(
         set_cookie(&headers.unwrap()).is_some(),
-        "an entry was created, so the browser needs its key"
+        "the browser gets the key of the created entry"
     );
 }
 
@@ -151,7 +151,7 @@ async fn the_cookie_is_removed_after_a_logout_even_if_the_new_session_cannot_be_
     site.flaky
         .fail_every(1, Call::Create, When::Before, ErrorKind::Unavailable);
     assert!(site.sessions.finish(&handle, StatusCode::OK).await.is_err());
-    assert!(site.memory.is_empty(), "the delete was acknowledged");
+    assert!(site.memory.is_empty(), "the logout deleted the entry");
     assert!(removes_the_cookie(&acknowledged_headers(&handle)));
 }
 
@@ -183,7 +183,7 @@ async fn flush_is_accepted_after_a_failed_save() {
     site.flaky
         .fail_every(1, Call::Save, When::Before, ErrorKind::Full);
     assert!(session.save().await.is_err());
-    assert!(session.flush().is_ok(), "a logout must always be possible");
+    assert!(session.flush().is_ok(), "the visitor can still log out");
 }
 
 #[tokio::test]

@@ -144,7 +144,7 @@ pub(crate) fn set_cookie(headers: &HeaderMap) -> Option<&str> {
     Some(line.to_str().unwrap())
 }
 
-/// Returns the headers for a request whose own response must not be sent.
+/// Returns the session's headers for the error response that replaces the handler's response.
 pub(crate) fn acknowledged_headers(handle: &SessionHandle) -> HeaderMap {
     let mut headers = HeaderMap::new();
     handle.acknowledged().apply(&mut headers);

@@ -29,7 +29,10 @@ async fn expired_sessions_are_swept_in_batches_while_requests_continue() {
     tokio::time::sleep(2 * MINUTE).await;
 
     assert_eq!(site.memory.len(), 1);
-    assert!(site.spy.count(Call::Sweep) >= 10, "ten at a time");
+    assert!(
+        site.spy.count(Call::Sweep) >= 10,
+        "each call deletes at most ten entries"
+    );
     assert_eq!(alive.reads("n").await, Some(1));
 }
 
@@ -86,7 +89,7 @@ async fn sweeping_can_be_turned_off_and_called_manually() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sweeping_ends_when_the_sessions_are_dropped() {
+async fn sweeping_ends_when_the_last_clone_of_sessions_is_dropped() {
     let site = sweeping();
     site.visitor().open().await;
     let spy = site.spy.clone();

@@ -110,7 +110,7 @@ async fn edits_of_a_null_item_start_as_if_it_were_not_set() {
 }
 
 #[tokio::test]
-async fn a_default_replaces_null_even_when_it_is_replayed() {
+async fn set_default_replaces_null_even_when_it_is_replayed() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;

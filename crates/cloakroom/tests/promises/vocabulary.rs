@@ -144,7 +144,7 @@ async fn a_value_of_another_type_is_an_error_that_names_the_item_but_not_the_val
     assert_eq!(session.get(THEME).unwrap().as_deref(), Some("a secret"));
     assert!(
         session.discard("theme").unwrap(),
-        "anything can be discarded"
+        "`discard` removes a value of any type"
     );
 }
 
@@ -186,7 +186,10 @@ async fn is_new_and_is_modified_reflect_edits_and_saves() {
 
     assert!(!session.contains(VISITS));
     assert!(!session.discard("nothing").unwrap());
-    assert!(!session.is_modified(), "removing nothing changes nothing");
+    assert!(
+        !session.is_modified(),
+        "discarding an item that is not set is no change"
+    );
 
     session.set(VISITS, 1).unwrap();
     assert!(session.is_modified());
@@ -285,7 +288,7 @@ fn a_flush_drops_the_callers_closures_outside_its_lock() {
     });
     assert!(
         wait.recv_timeout(Duration::from_secs(30)).is_ok(),
-        "the flush deadlocked"
+        "the flush returns instead of waiting for its own lock"
     );
 }
 

@@ -1,5 +1,5 @@
 //! The write-through backend, whose cache other programs use too. A copy is used until its session
-//! expires.
+//! expires. A fill is the write with which a read adds a copy of a loaded entry.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,7 +91,7 @@ async fn a_late_fill_is_undone_if_the_session_ended_in_the_meantime() {
     let reading = tokio::spawn(async move { reader.reads("n").await });
     tiers.gate.reached(When::After, Call::Load, 1).await;
 
-    // The session ends between the load and the fill.
+    // The session ends after the load and before the fill.
     tiers
         .at_another_server(&guest)
         .visit(Session::flush)
@@ -102,7 +102,7 @@ async fn a_late_fill_is_undone_if_the_session_ended_in_the_meantime() {
     assert_eq!(
         reading.await.unwrap(),
         Some(1),
-        "it loaded the entry before the other request finished"
+        "the reader loaded the entry before the other request finished"
     );
     assert!(tiers.copies.is_empty());
     assert_eq!(guest.reads("n").await, None);
@@ -157,13 +157,13 @@ async fn a_late_fill_does_not_hide_a_newer_save() {
     assert_eq!(
         reading.await.unwrap(),
         Some(1),
-        "it loaded the entry before the other request finished"
+        "the reader loaded the entry before the other request finished"
     );
     assert_eq!(guest.reads("n").await, Some(2));
 }
 
 #[tokio::test]
-async fn the_last_of_two_writers_to_update_the_copy_does_not_make_it_stale() {
+async fn the_last_of_two_writers_to_update_the_copy_does_not_make_the_copy_stale() {
     let tiers = Tiers::new();
     let guest = tiers.guest().await;
     tiers.gate.close(When::After, Call::Save);

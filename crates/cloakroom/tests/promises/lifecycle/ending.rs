@@ -7,7 +7,7 @@ use http::StatusCode;
 use crate::site::{Site, kind};
 
 #[tokio::test]
-async fn a_client_that_hangs_up_during_the_commit_does_not_stop_it() {
+async fn a_commit_that_has_begun_is_finished_if_the_client_hangs_up() {
     let site = Site::new();
     let guest = site.guest().await;
     site.gate.close(When::Before, Call::Save);

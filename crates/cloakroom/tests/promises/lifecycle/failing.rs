@@ -42,7 +42,7 @@ async fn a_5xx_still_sends_the_key_that_was_saved_before() {
     assert_eq!(
         guest.reads("n").await,
         Some(1),
-        "the new key reached the browser"
+        "the browser opens the session with its new key"
     );
 }
 

@@ -1,4 +1,4 @@
-//! Store calls whose answer is lost, whether or not they took effect.
+//! Store calls whose answer is lost. Some of the calls took effect, and some did not.
 
 use cloakroom::{ErrorKind, Session};
 use cloakroom_testkit::wrap::{Call, When};
@@ -7,7 +7,7 @@ use http::StatusCode;
 use crate::site::{Site, kind, set_cookie};
 
 #[tokio::test]
-async fn a_save_whose_answer_is_lost_is_found_and_not_repeated() {
+async fn a_save_whose_answer_is_lost_is_found_to_have_taken_effect_and_is_not_repeated() {
     let site = Site::new();
     let mut guest = site.guest().await;
     site.flaky
@@ -39,7 +39,7 @@ async fn a_save_that_never_arrived_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_followed_by_another_save_is_an_error_and_not_repeated() {
+async fn a_save_whose_answer_is_lost_before_another_request_saves_fails_and_is_not_repeated() {
     let site = Site::new();
     let guest = site.guest().await;
     let increment = |session: &Session| session.update("n", |n: &mut u64| *n += 1).map(drop);

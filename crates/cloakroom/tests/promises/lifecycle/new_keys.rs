@@ -42,7 +42,7 @@ async fn log_in_of_the_same_user_gives_a_new_key_too() {
 }
 
 #[tokio::test]
-async fn log_in_of_another_user_removes_the_data_of_the_first() {
+async fn log_in_of_another_user_removes_the_data_of_the_first_user() {
     let site = Site::new();
     let mut browser = site.guest().await;
     browser
@@ -102,7 +102,7 @@ async fn the_edits_of_a_request_survive_its_login_in_either_order() {
 }
 
 #[tokio::test]
-async fn an_update_from_before_a_login_runs_again_on_an_item_that_is_not_set() {
+async fn an_update_before_a_login_runs_again_on_the_session_that_the_login_emptied() {
     let site = Site::new();
     let mut browser = ada(&site).await;
 
@@ -145,7 +145,7 @@ async fn a_default_for_an_item_that_is_set_costs_no_store_call() {
 }
 
 #[tokio::test]
-async fn edits_from_before_a_login_survive_it_even_when_it_is_replayed() {
+async fn edits_from_before_a_login_survive_even_when_the_login_is_replayed() {
     let site = Site::new();
     let mut browser = ada(&site).await;
     let (slow, session) = browser.open().await;
@@ -268,7 +268,7 @@ async fn log_in_without_a_session_creates_one() {
 }
 
 #[tokio::test]
-async fn log_in_on_an_ended_session_creates_one_without_the_old_data() {
+async fn log_in_on_an_ended_session_creates_a_session_without_the_old_data() {
     let site = Site::new();
     let mut guest = site.guest().await;
 

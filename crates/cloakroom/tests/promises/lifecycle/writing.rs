@@ -68,7 +68,7 @@ async fn a_write_saves_and_sends_the_cookie_again_with_the_same_key() {
 }
 
 #[tokio::test]
-async fn a_conflict_reloads_and_replays_so_that_both_requests_count() {
+async fn a_conflict_reloads_and_replays_so_that_the_edits_of_both_requests_are_saved() {
     let site = Site::new();
     let mut guest = site.guest().await;
 
