@@ -29,7 +29,7 @@ cloakroom_testkit::conformance!(postgres_on_one_connection, {
     store
 });
 
-cloakroom_testkit::conformance_shared!(two_on_one_table, {
+cloakroom_testkit::conformance_shared!(two_stores_on_one_table, {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -46,7 +46,7 @@ cloakroom_testkit::conformance!(a_table_of_django, {
     OnlyText::new(django(server.url(), unique_name()).await)
 });
 
-cloakroom_testkit::conformance_shared!(two_on_one_table_of_django, {
+cloakroom_testkit::conformance_shared!(two_stores_on_one_table_of_django, {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -69,7 +69,7 @@ cloakroom_testkit::conformance!(through_a_pooler, {
     migrated(server.url()).await
 });
 
-cloakroom_testkit::conformance_shared!(two_through_a_pooler, {
+cloakroom_testkit::conformance_shared!(two_stores_through_a_pooler, {
     let Some(server) = servers::pgbouncer() else {
         return;
     };
@@ -86,7 +86,7 @@ cloakroom_testkit::conformance!(a_table_of_django_through_a_pooler, {
     OnlyText::new(django(server.url(), unique_name()).await)
 });
 
-cloakroom_testkit::conformance_shared!(two_on_one_table_of_django_through_a_pooler, {
+cloakroom_testkit::conformance_shared!(two_stores_on_one_table_of_django_through_a_pooler, {
     let Some(server) = servers::pgbouncer() else {
         return;
     };
