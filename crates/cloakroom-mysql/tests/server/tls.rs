@@ -26,7 +26,7 @@ cloakroom_testkit::conformance!(over_tls, {
     store
 });
 
-cloakroom_testkit::conformance_shared!(two_over_tls, {
+cloakroom_testkit::conformance_shared!(two_stores_over_tls, {
     let Some(server) = mariadb_tls() else { return };
     let table = unique_name();
     let one = on(server.url(), &table).await;
