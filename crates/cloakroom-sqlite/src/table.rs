@@ -49,8 +49,8 @@ const SWEEP: &str = r#"DELETE FROM "{table}"
 const OWNED_BY: &str = r#"SELECT created_at, touched_at, expires_at, owner, label, lookup
     FROM "{table}" WHERE owner = ?1"#;
 
-// `?1` is a prefix. The keys from the prefix on start with those that have the prefix, so the first
-// two rows show whether exactly one key has it.
+// `?1` is a prefix. The keys that have the prefix come before all other keys that the statement can
+// return, so the first two rows show whether exactly one key has the prefix.
 const FIND: &str = r#"SELECT lookup FROM "{table}" WHERE lookup >= ?1 ORDER BY lookup LIMIT 2"#;
 
 const PING: &str = r#"SELECT 1 FROM "{table}" LIMIT 1"#;
