@@ -1,5 +1,5 @@
-//! Runs the conformance suite against `PostgresStore` and `DjangoTable`: one store alone, two
-//! stores on one table, with named statements, and through a pooler in transaction mode.
+//! Runs the conformance suite against `PostgresStore` and `DjangoTable`. A store runs alone, beside
+//! another store on the same table, with named statements, or through a pooler in transaction mode.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
