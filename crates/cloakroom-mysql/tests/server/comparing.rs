@@ -44,7 +44,7 @@ async fn a_save_of_unchanged_data_is_not_stale() {
     assert_eq!(written(store.save(&at(1), &seen, &same).await), seen);
     assert_eq!(written(store.touch(&at(1), &seen, &same.meta).await), seen);
     let moved = store.rename(&at(1), &seen, &at(1), &same).await.unwrap();
-    assert_eq!(moved, Outcome::Stale, "an entry cannot move to its own key");
+    assert_eq!(moved, Outcome::Stale, "the entry moved to its own key");
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn data_can_be_as_large_as_the_guarantees_promise_and_no_larger() {
     let max_size = store.guarantees().max_size.unwrap();
     assert!(
         max_size > 1 << 20,
-        "the server's default is larger than 1 MiB"
+        "this test needs a server whose max_allowed_packet is larger than 1 MiB"
     );
     let mut largest = draft("");
     largest.data = vec![0xff; max_size].into();

@@ -1,4 +1,5 @@
-//! Tests encrypted connections: which servers a store accepts, and that it keeps its guarantees.
+//! Tests encrypted connections: which servers a store accepts, and that the stores keep their
+//! guarantees over TLS.
 
 use cloakroom_harness::servers::{KillableServer, Kind, mariadb_tls};
 use cloakroom_mysql::MysqlStore;
