@@ -69,7 +69,7 @@ impl<S> Builder<S> {
     ///
     /// A save may wait up to twice this long if it is queued behind another save that waits for the
     /// lock. The session layer has its own timeout, whose error does not name the lock as the
-    /// cause. Set that timeout to more than twice this one.
+    /// cause. Set that timeout to more than twice the busy timeout.
     ///
     /// # Examples
     /// ```
