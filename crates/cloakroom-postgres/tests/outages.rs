@@ -1,7 +1,7 @@
 //! Tests what calls return when the server, the connection or a concurrent transaction fails.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "test code; clippy does not recognise the helpers as such"
 )]
 
 mod support;
@@ -307,7 +307,7 @@ async fn a_standby_refuses_saves_with_advice_and_still_serves_loads() {
 }
 
 #[tokio::test]
-async fn a_save_that_waits_too_long_for_a_lock_fails_and_the_next_one_succeeds() {
+async fn a_save_that_waits_too_long_for_a_lock_fails_and_the_next_save_succeeds() {
     let Some(server) = servers::postgres() else {
         return;
     };

@@ -2,7 +2,7 @@
 //! run on a different connection to the server, and other clients use the same connections.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "test code; clippy does not recognise the helpers as such"
 )]
 
 mod support;

@@ -1,7 +1,7 @@
 //! Tests that the rights in the documentation are enough, and that each of them is needed.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "test code; clippy does not recognise the helpers as such"
 )]
 
 mod support;

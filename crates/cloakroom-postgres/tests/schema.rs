@@ -1,7 +1,7 @@
 //! Tests migrations: what they create, what they leave unchanged, and what they refuse.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "test code; clippy does not recognise the helpers as such"
 )]
 
 mod support;

@@ -1,7 +1,7 @@
 //! Tests that sweeps run concurrently with each other and with requests, and never wait for locks.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "test code; clippy does not recognise the helpers as such"
 )]
 
 mod support;

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses only some of the helpers")]
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "test code; clippy does not recognise the helpers as such"
 )]
 
 use cloakroom::Result;
