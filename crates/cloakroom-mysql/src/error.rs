@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_of_a_statement_decides_whether_it_is_tried_again() {
+    fn the_error_of_a_statement_decides_whether_the_statement_is_tried_again() {
         assert_eq!(Failure::of(&server(1213, "")), Failure::RolledBack);
         assert_eq!(Failure::of(&server(1205, "")), Failure::RolledBack);
         assert_eq!(Failure::of(&server(1927, "")), Failure::ConnectionUnusable);

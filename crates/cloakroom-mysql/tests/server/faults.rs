@@ -89,7 +89,7 @@ async fn loads_deletes_and_sweeps_succeed_although_their_connection_was_killed()
 }
 
 #[tokio::test]
-async fn a_save_on_a_killed_connection_is_unavailable_and_the_next_one_succeeds() {
+async fn a_save_on_a_killed_connection_is_unavailable_and_the_next_save_succeeds() {
     let Some((store, database)) = store_in_new_database().await else {
         return;
     };
