@@ -68,7 +68,7 @@ impl Address {
         not(feature = "tls"),
         allow(
             clippy::needless_pass_by_ref_mut,
-            reason = "the signature is the same with the feature"
+            reason = "with the feature `tls`, this method changes `self`"
         )
     )]
     fn encrypt(&mut self, verification: &Verification) -> Result<()> {
@@ -129,8 +129,8 @@ fn unreadable() -> Error {
 fn unknown_option() -> Error {
     Error::new(
         ErrorKind::Config,
-        "connecting to MySQL: the URL has an unknown parameter; use `socket=PATH`, \
-         `sslmode=disable`, `verify-ca` or `verify-full`, and `sslrootcert=PATH`",
+        "connecting to MySQL: the URL has an unknown parameter; the known ones are `socket=PATH`, \
+         `sslrootcert=PATH` and `sslmode`, which is `disable`, `verify-ca` or `verify-full`",
     )
 }
 

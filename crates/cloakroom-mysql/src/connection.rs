@@ -7,12 +7,12 @@ use tokio::time::{sleep, timeout};
 use crate::address::Address;
 use crate::error::{connecting, too_slow};
 
-// Settings that the statements rely on but that an administrator may have changed. No statement
-// reads the server's clock, so its time zone does not matter.
+// The settings on which the statements rely. An administrator may have changed their defaults. The
+// time zone is not among these settings, because no statement reads the server's clock.
 //
-// `wait_timeout` is longer than the pool's `MAX_IDLE`, so that the server closes no connection that
-// the pool would use again. If this machine disappears during a sweep, the server releases the
-// locks of the sweep after `wait_timeout`.
+// `wait_timeout` is longer than `MAX_IDLE`, after which the pool no longer uses an idle connection.
+// So the server closes no connection that the pool would use again. If this machine disappears
+// during a sweep, the server releases the locks of the sweep after `wait_timeout`.
 const SETTINGS: &str = "SET SESSION
     autocommit = 1,
     sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',
@@ -22,7 +22,7 @@ const SETTINGS: &str = "SET SESSION
 
 const CHARACTERS: &str = "SET NAMES utf8mb4";
 
-// READ COMMITTED has no gap locks, so unrelated sessions never wait for each other.
+// READ COMMITTED has no gap locks, so calls for different web sessions never wait for each other.
 const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
 /// Returns the driver's options for connections to `address`.
@@ -82,7 +82,7 @@ async fn open(driver_options: &Opts) -> mysql_async::Result<Conn> {
 
 const CONNECT_TRIES: usize = 3;
 
-/// The time limit of one try.
+/// The time limit of one attempt to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);

@@ -9,11 +9,11 @@ use crate::address::Address;
 /// How a statement failed. This decides whether the statement is tried again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Failure {
-    /// A concurrent transaction blocked the statement, which changed nothing. It may succeed if it
-    /// is tried again.
+    /// The statement changed nothing, because a concurrent transaction blocked it. Another try may
+    /// succeed.
     RolledBack,
-    /// The server is read-only, and the statement changed nothing. A new connection may reach the
-    /// new primary.
+    /// The statement changed nothing, because the server is read-only. A new connection may reach
+    /// the server that has become the primary.
     ReadOnly,
     /// The connection must not be used again. The statement may or may not have been executed.
     ConnectionUnusable,
@@ -61,7 +61,7 @@ pub(crate) fn connecting(address: &Address, cause: Cause) -> Error {
         ),
         (Cause::Driver(DriverError::NoClientSslFlagFromServer), _) => (
             ErrorKind::Config,
-            "the URL asks for TLS, but the server does not support it; set it up on the server",
+            "the URL asks for TLS, but the server does not support TLS; set TLS up on the server",
         ),
         _ => explain(&cause),
     };
@@ -159,8 +159,8 @@ fn explain(cause: &Cause) -> (ErrorKind, &'static str) {
     }
 }
 
-/// Adds the cause as text. The driver's error types are not the source of the error, because their
-/// `Debug` output shows packets and rows.
+/// Sets the source of `error` to the text of `cause`. The source is not `cause` itself, because the
+/// `Debug` output of the driver's errors shows packets and rows.
 fn with_cause(error: Error, cause: Cause) -> Error {
     match cause {
         Cause::Server(server) if QUOTING.contains(&server.code) => {
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_of_a_statement_decides_whether_it_is_tried_again() {
+    fn the_error_of_a_statement_decides_whether_the_statement_is_tried_again() {
         assert_eq!(Failure::of(&server(1213, "")), Failure::RolledBack);
         assert_eq!(Failure::of(&server(1205, "")), Failure::RolledBack);
         assert_eq!(Failure::of(&server(1927, "")), Failure::ConnectionUnusable);

@@ -21,7 +21,7 @@
 //!   carried out.
 //! * **Deadlocks and locked rows**: a statement is executed up to four times in total, and waits
 //!   for a lock for up to one second each time. Loads never wait for row locks. A backup that locks
-//!   tables blocks saves for as long as it runs.
+//!   tables blocks saves until the backup ends.
 //! * **Failover to a replica** that has not received every write: the last saves are missing,
 //!   possibly including logouts, as with any asynchronous replication. With semi-synchronous
 //!   replication, Group Replication or Galera, another machine has received every acknowledged
@@ -38,11 +38,11 @@
 //! # In production
 //! * The user needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the table, and `CREATE` for
 //!   [`migrate`](MysqlStore::migrate).
-//! * The server's `binlog_format` must not be `STATEMENT`, with which the server refuses writes at
-//!   the isolation level READ COMMITTED.
+//! * The server's `binlog_format` must not be `STATEMENT`: with that value, the server refuses
+//!   writes at the isolation level READ COMMITTED.
 //! * The store sets on each connection what its statements rely on: a strict `sql_mode`,
 //!   `autocommit`, short lock timeouts, and the isolation level READ COMMITTED. At this level there
-//!   are no gap locks, so unrelated sessions do not wait for each other.
+//!   are no gap locks, so calls for different sessions do not wait for each other.
 //! * The server compares store keys and owners byte by byte, whatever the collation of the database
 //!   is. Times are stored as integers, so time zones do not matter.
 //!

@@ -26,7 +26,7 @@ pub struct Builder<S = MysqlStore> {
     store: PhantomData<fn() -> S>,
 }
 
-/// The options of either store.
+/// The options of a `MysqlStore` or a `DjangoTable`.
 #[derive(Clone)]
 pub(crate) struct Options {
     pub(crate) url: String,
@@ -48,11 +48,11 @@ impl<S> Builder<S> {
 
     /// Sets the maximum number of connections. Defaults to 8; must be between 1 and 256.
     ///
-    /// Connections are opened when they are needed and closed after about 50 seconds without use. A
-    /// save occupies a connection until the server has flushed the save to the disk, and the server
-    /// can flush saves on several connections together. So more connections help if the disk is
-    /// slow. Each process opens its own connections, and all of them count towards the server's
-    /// `max_connections`.
+    /// Connections are opened when they are needed. A connection that has been idle for 50 seconds
+    /// is not used again and is closed after a later call. A save occupies a connection until the
+    /// server has flushed the save to the disk, and the server can flush saves on several
+    /// connections together. So more connections help if the disk is slow. Each process opens its
+    /// own connections, and all of them count towards the server's `max_connections`.
     ///
     /// # Examples
     /// ```
@@ -133,7 +133,8 @@ impl Options {
             return Err(Error::new(
                 ErrorKind::Config,
                 format!(
-                    "`connections({})` is out of range: a MySQL store has 1 to {MAX_CONNECTIONS}",
+                    "`connections({})` is out of range: a MySQL store has 1 to {MAX_CONNECTIONS} \
+                     connections",
                     self.connections
                 ),
             ));

@@ -182,9 +182,9 @@ impl Pool {
     /// Removes the most recently used idle connection, and returns it if it still works.
     async fn pop_idle(&self) -> Option<Conn> {
         let mut idle = self.idle().pop().filter(Idle::is_fresh)?;
-        // The server may have been restarted while the site was idle, which closes the connection.
-        // Without the ping, a save could be the first statement on the lost connection. The outcome
-        // of the save would be unknown, so the save would return an error.
+        // If the server was restarted while the site was idle, the connection is lost. Without the
+        // ping, a save could be the first statement on the lost connection. The outcome of the save
+        // would be unknown, so the save would return an error.
         if idle.since.elapsed() > PING_AFTER
             && !matches!(timeout(PING_TIMEOUT, idle.db.ping()).await, Ok(Ok(())))
         {
@@ -220,7 +220,7 @@ pub(crate) struct PooledConnection<'a> {
 }
 
 impl PooledConnection<'_> {
-    /// Executes a statement. Its first execution on this connection also prepares it.
+    /// Executes a statement. Its first execution on this connection also prepares the statement.
     ///
     /// A duplicate key is not an error: the answer reports that no row was changed.
     pub(crate) async fn execute(
@@ -302,8 +302,8 @@ const PING_AFTER: Duration = Duration::from_secs(1);
 
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long an idle connection is kept. The limit is shorter than the time after which load
-/// balancers and firewalls usually close idle connections.
+/// An idle connection is not used again after this time. The limit is shorter than the time after
+/// which load balancers and firewalls usually close idle connections.
 const MAX_IDLE: Duration = Duration::from_secs(50);
 
 #[cfg(test)]

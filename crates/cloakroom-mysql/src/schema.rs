@@ -8,9 +8,10 @@ use crate::pool::{Pool, Statement};
 // compares them byte by byte. As text, `ada` and `ada ` would be equal in every collation that both
 // MySQL and MariaDB support. The bytes of an owner are UTF-8.
 //
-// InnoDB stores the rows in the order of their store keys, which are random. So rows should be
-// small: with ROW_FORMAT=DYNAMIC, large data is stored on separate pages. The index for sweeps is
-// on the hour of the expiry, because an index on the exact time would change with every save.
+// InnoDB stores the rows in the order of their store keys. The keys are random, so a new row is
+// inserted between others and may split a page. Small rows split fewer pages, and with
+// ROW_FORMAT=DYNAMIC large data is stored on separate pages. The index for sweeps is on the hour of
+// the expiry (`sweep_bucket`), because an index on the exact time would change with every save.
 //
 // The comment on the table tells later versions of this crate which schema the table has.
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS `{table}` (
@@ -98,7 +99,7 @@ const MIGRATING: &str = "creating the sessions table in MySQL";
 /// The start of the comment on each table that this crate creates.
 const COMMENT_PREFIX: &str = "cloakroom-mysql, schema ";
 
-/// The schema version that this crate reads and writes.
+/// The version of the table's schema that this crate supports.
 const VERSION: &str = "1";
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use crate::pool::{Pool, Statement};
 
 const VERSION_AND_PACKET: &str = "SELECT VERSION(), @@max_allowed_packet";
 
-/// Returns the maximum size of an entry's data, in bytes. Returns an error if the server is too old
-/// for the statements of the store.
+/// Returns the maximum size of an entry's data in bytes, which the server's maximum packet size
+/// determines. Returns an error if the server is too old for the statements of the store.
 pub(crate) async fn max_size(pool: &Pool) -> Result<usize> {
     let statement = Statement {
         doing: READING,
@@ -45,8 +45,8 @@ fn is_recent(version: &str) -> bool {
 
 const READING: &str = "reading the version of MySQL";
 
-/// An upper bound for what a packet contains besides the data, in bytes. The largest parts are a
-/// label, an owner and two store keys.
+/// The maximum number of bytes that a packet contains besides the data. The largest other parts are
+/// a label, an owner and two store keys.
 const OVERHEAD: usize = 8 * 1_024;
 
 #[cfg(test)]

@@ -23,8 +23,8 @@ use crate::table::{self, Table};
 ///
 /// Clones share their connections, which are closed when the last clone is dropped.
 ///
-/// If the future of a call is dropped, its statement may already have been sent. The statement is
-/// then carried out completely or not at all, and its connection is closed.
+/// If the future of a call is dropped, the statement of the call may already have been sent. Then
+/// the server executes the statement completely or not at all, and the store closes the connection.
 #[derive(Clone)]
 pub struct MysqlStore(Arc<Inner>);
 
@@ -250,7 +250,7 @@ impl Store for MysqlStore {
     ) -> Result<Outcome> {
         let table = &self.0.table;
         table.check(to, new)?;
-        // An entry cannot move to its own key. MySQL would not report a duplicate key for that.
+        // An entry cannot move to its own key, and MySQL would not report such a move as an error.
         let Some(seen) = table::version_value(seen).filter(|_| from != to) else {
             return Ok(Outcome::Stale);
         };

@@ -117,9 +117,9 @@ async fn delete_expired(pool: &Pool, sweep: &Sweep, now: i64, found: &[Vec<u8>])
             Err(cause) => cause,
         };
         let failure = Failure::of(&cause);
-        // Roll back before the next try, which would otherwise skip the rows that this try has
-        // locked. If the rollback fails, the connection is closed, and the server rolls back when
-        // it notices that.
+        // Roll back, so that the next try does not skip the rows that this try has locked. If the
+        // rollback fails, the connection is closed. The server rolls back when it notices that the
+        // connection is closed.
         if failure == Failure::RolledBack && db.command("ROLLBACK").await.is_ok() {
             db.release();
         } else {
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_session_touched_after_it_was_found_is_not_swept() {
+    async fn a_session_touched_after_the_sweep_found_it_is_not_deleted() {
         let Some(server) = mariadb() else { return };
         let name = unique_name();
         let store = MysqlStore::builder(server.url())

@@ -15,8 +15,8 @@ const CREATE: &str = "INSERT INTO `{table}`
     (version, data, created_at, touched_at, expires_at, sweep_bucket, owner, label, lookup)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-// One statement suffices, whether or not the owner or the hour changes: InnoDB does not write to an
-// index whose columns keep their values.
+// One statement suffices, whether or not the owner or the hour of the expiry changes: InnoDB does
+// not write to an index whose columns keep their values.
 const SAVE: &str = "UPDATE `{table}`
     SET version = ?, data = ?, created_at = ?, touched_at = ?, expires_at = ?, sweep_bucket = ?,
         owner = ?, label = ?
@@ -32,14 +32,13 @@ const TOUCH: &str = "UPDATE `{table}` SET touched_at = ?, expires_at = ?, sweep_
 
 const DELETE: &str = "DELETE FROM `{table}` WHERE lookup = ?";
 
-// Locks nothing. May read many rows that have not expired yet: those that expire in the current
-// hour.
+// Locks nothing. The server may read, and skip, many rows that expire later in the current hour.
 const DUE: &str = "SELECT sweep_bucket, lookup FROM `{table}`
     WHERE sweep_bucket <= ? AND (sweep_bucket > ? OR (sweep_bucket = ? AND lookup > ?))
         AND expires_at <= ?
     ORDER BY sweep_bucket, lookup LIMIT {step}";
 
-// Compares the expiry again, because the row may have been saved since it was found. Access by
+// Compares the expiry again, because the row may have been saved since `DUE` found it. Access by
 // primary key and SKIP LOCKED ensure that the statement waits neither for another sweep nor for a
 // save.
 const CLAIM: &str = "SELECT lookup FROM `{table}` FORCE INDEX (PRIMARY)
@@ -51,8 +50,8 @@ const SWEEP: &str = "DELETE FROM `{table}` WHERE lookup IN ({keys})";
 const OWNED_BY: &str = "SELECT created_at, touched_at, expires_at, owner, label, lookup
     FROM `{table}` WHERE owner = ?";
 
-// The parameter is a prefix. In this order, the keys that begin with the prefix come before all
-// other keys, so the first two rows show whether exactly one key matches.
+// The parameter is a prefix. The keys that have the prefix come before all other keys that the
+// statement can return, so the first two rows show whether exactly one key has the prefix.
 const FIND: &str = "SELECT lookup FROM `{table}` WHERE lookup >= ? ORDER BY lookup LIMIT 2";
 
 const PING: &str = "SELECT 1 FROM `{table}` LIMIT 1";
@@ -139,7 +138,7 @@ impl Table {
 }
 
 /// Returns the value of the column `version`, which is the save id. Returns `None` if `version`
-/// contains no save id, so that this store cannot have issued it.
+/// contains no save id: this store issues no such versions.
 pub(crate) fn version_value(version: &Version) -> Option<u64> {
     version.save_id().map(SaveId::get)
 }
@@ -208,7 +207,7 @@ pub(crate) fn store_key(row: Row, doing: &'static str) -> Result<StoreKey> {
     Ok(StoreKey::new(&Columns::of(row, doing).next::<Vec<u8>>()?))
 }
 
-/// Reads the first five columns of a row that was loaded or listed.
+/// Reads the first five columns of a row that `LOAD` or `OWNED_BY` returned.
 fn meta(columns: &mut Columns) -> Result<Meta> {
     Ok(Meta::new(
         from_millis(columns.next()?),

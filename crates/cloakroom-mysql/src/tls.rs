@@ -11,8 +11,8 @@ pub(crate) fn options(verification: &Verification, host: &str) -> Result<SslOpts
     let authorities = authorities
         .iter()
         .map(|authority| authority.to_vec().into());
-    // The driver would compare the certificate with `[::1]`, as an IPv6 address is written in the
-    // URL. The certificate contains `::1`.
+    // A URL writes an IPv6 address as `[::1]`, but a certificate contains `::1`. The driver would
+    // compare the two, so remove the brackets.
     let address = host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'));
@@ -23,13 +23,14 @@ pub(crate) fn options(verification: &Verification, host: &str) -> Result<SslOpts
         .with_danger_tls_hostname_override(address.map(str::to_owned)))
 }
 
-/// Returns options with which `sslmode=verify-ca` accepts a certificate that was refused for its
-/// names. Returns `None` if `cause` is a different error, or if the mode is `verify-full`.
+/// Returns options with which `sslmode=verify-ca` accepts a certificate that the driver refused
+/// because the host is not among its names. Returns `None` if `cause` is a different error, or if
+/// the mode is `verify-full`.
 ///
-/// `skip_domain_validation` should make the driver ignore the name in the certificate. It has no
-/// effect, because the driver does not recognize the error type of recent versions of rustls. With
-/// the returned options, the driver expects one of the names in the certificate. A second attempt
-/// to connect then verifies everything else.
+/// The option `skip_domain_validation` should make the driver ignore the names in the certificate.
+/// The option has no effect, because the driver does not recognize the error type of recent
+/// versions of rustls. With the returned options, the driver expects one of the names in the
+/// certificate, and a second attempt to connect verifies everything else.
 pub(crate) fn with_name_of_certificate(options: &Opts, cause: &Cause) -> Option<Opts> {
     let tls = options
         .ssl_opts()

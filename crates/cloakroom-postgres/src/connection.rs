@@ -31,11 +31,11 @@ pub(crate) struct Connection<S> {
     /// gets in between. No code waits while it holds the lock.
     queueing: Mutex<()>,
     statements: PhantomData<fn(S)>,
-    /// The total weight of the calls in progress.
+    /// The total [`weight`](Statements::weight) of the statements in progress.
     load: AtomicUsize,
     retired: AtomicBool,
-    /// The time at which a caller dropped a call that was not answered, or `None` if an answer to
-    /// any call has arrived since then.
+    /// The time at which a caller first dropped a call that was not answered, or `None` if an
+    /// answer to any call has arrived since then.
     silent_since: Mutex<Option<Instant>>,
 }
 
@@ -65,7 +65,7 @@ impl<S: Statements> Connection<S> {
         let silence = *self.silent_since();
         let is_silent = silence.is_some_and(|since| since.elapsed() > LONGEST_SILENCE);
         if is_silent {
-            // Do not wait for the peer to close the connection: it does not respond.
+            // Do not wait until the peer closes the connection, because the peer does not respond.
             self.session.task.abort();
         }
         !is_silent && !self.session.client.is_closed() && !self.retired.load(Ordering::Relaxed)
@@ -146,7 +146,8 @@ impl<S: Statements> Connection<S> {
         });
         let mut commit = pin!(client.batch_execute("COMMIT"));
 
-        // The driver queues a message when its future is polled for the first time.
+        // The driver queues a message when the future of the message is first polled. So one poll
+        // of each future queues the whole transaction.
         let queued = poll_fn(|cx| {
             let _queueing = self
                 .queueing
@@ -159,7 +160,7 @@ impl<S: Statements> Connection<S> {
         });
         let (begun, ran, committed) = queued.await?;
 
-        // If the settings fail, the server refuses the statement, and `COMMIT` rolls back.
+        // If the server refuses a setting, it also refuses the statement, and `COMMIT` rolls back.
         let sent = |error| StatementError::new(error, true);
         rest_of(begun, begin).await.map_err(sent)?;
         let answer = rest_of(ran, run).await.map_err(sent)?;

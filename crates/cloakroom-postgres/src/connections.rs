@@ -162,8 +162,8 @@ impl<S: Statements> Shared<S> {
         let had_one = !state.open.is_empty();
         state.open.retain(|connection| connection.is_alive());
         if had_one && state.open.is_empty() {
-            // All connections are lost. An earlier failure to open one more must not delay the next
-            // attempt.
+            // All connections are lost. If the store recently failed to open an additional
+            // connection, that must not delay the next attempt.
             state.outage = None;
         }
 
@@ -196,10 +196,10 @@ impl<S: Statements> Shared<S> {
     }
 }
 
-/// The attempt to open a connection that is in progress; there is at most one.
+/// An attempt to open a connection. At most one attempt is in progress.
 ///
-/// Dropping this value allows the next attempt, even if the runtime was shut down in the middle of
-/// this one.
+/// Dropping this value allows the next attempt, even if the runtime is shut down in the middle of
+/// this attempt.
 struct Opening<S: Statements>(Arc<Shared<S>>);
 
 impl<S: Statements> Opening<S> {
@@ -248,8 +248,8 @@ fn pause_after(retries: u32) -> Duration {
 /// How many times a statement is tried if the server rolls it back.
 const MAX_TRIES: usize = 5;
 
-/// How many times a statement is tried on another connection because its connection cannot run it.
-/// If the first few connections lead to a standby, the others probably do as well.
+/// On how many other connections a statement is tried if its connection cannot run it. If the first
+/// few connections lead to a standby, the others probably do as well.
 const MAX_MOVES: usize = 2;
 
 /// How long a call waits for a connection: long enough for a quick restart of the server, but

@@ -43,11 +43,11 @@ impl From<&tokio_postgres::Error> for Cause {
 /// How a statement failed. This decides whether and where the statement is tried again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Failure {
-    /// The server rolled the statement back because of a concurrent transaction. It may succeed if
-    /// it is tried again.
+    /// The server rolled the statement back because of a concurrent transaction. Another try may
+    /// succeed.
     RolledBack,
-    /// The statement did not run and cannot run on this connection. It may succeed on another
-    /// connection.
+    /// The statement did not run and cannot run on this connection. A try on another connection may
+    /// succeed.
     WrongConnection,
     /// The connection was lost before the statement was sent.
     Unsent,
@@ -91,17 +91,17 @@ const WRONG_CONNECTION: [SqlState; 3] = [
     SqlState::FEATURE_NOT_SUPPORTED,
 ];
 
-/// Returns whether the server or a pooler closes the connection after an error with this code. The
-/// statement may have been committed nevertheless, for example if the commit was waiting for a
-/// standby.
+/// Returns whether the server or a pooler closes the connection after an error with this code.
+/// Despite the error, the statement may have been committed, for example if the commit was waiting
+/// for a standby.
 fn is_of_lost_connection(code: &SqlState) -> bool {
     // Class 08: connection exceptions. PgBouncer uses 08P01 for its own errors and for the loss of
     // a server.
     code.code().starts_with("08") || LOST.contains(&code.code())
 }
 
-/// The codes for shutdowns and crashes, for a server that is still starting, and for the time
-/// limits of idle sessions and of transactions.
+/// The codes for shutdowns and crashes, for a server that is still starting, and for the server's
+/// time limits for idle connections and for transactions.
 const LOST: [&str; 6] = ["57P01", "57P02", "57P03", "57P05", "25P03", "25P04"];
 
 /// Why no connection is available.

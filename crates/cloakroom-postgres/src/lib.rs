@@ -12,8 +12,8 @@
 //! statement again.
 //!
 //! A save changes no indexed column, unless the owner of the session changes or its expiry moves to
-//! a different hour. So a save usually writes one small row version on the same page and no index
-//! entry (a heap-only tuple, HOT).
+//! a different hour. So a save usually writes one small row version (a heap-only tuple, HOT) on the
+//! page of the old row version, and no index entry.
 //!
 //! # When something fails
 //! * **The server restarts**: calls wait for up to 3 s. Once an outage has lasted longer than that,
@@ -31,7 +31,7 @@
 //!   including logouts and revocations. To prevent this, make the standby synchronous
 //!   (`synchronous_standby_names`). List both servers in the URL with
 //!   `target_session_attrs=read-write`. If a server becomes a standby, the store replaces its
-//!   connections after the first write that the server refuses.
+//!   connections to that server after the first write that the server refuses.
 //! * **The server disappears or hangs**: calls on its connections fail at the time limit of the
 //!   session layer. If the server stays silent for two more seconds, the store replaces the
 //!   connections.

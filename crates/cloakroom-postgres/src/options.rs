@@ -30,7 +30,7 @@ pub struct Builder<S = PostgresStore> {
     store: PhantomData<fn() -> S>,
 }
 
-/// Validated options of either store.
+/// The validated options of a `PostgresStore` or a `DjangoTable`.
 pub(crate) struct Options {
     pub(crate) target: Target,
     pub(crate) table: String,
@@ -49,11 +49,12 @@ impl<S> Builder<S> {
 
     /// Sets the maximum number of connections. Defaults to 4; must be between 1 and 64.
     ///
-    /// Connections are pipelined, so this does not limit the number of requests that can be served
-    /// concurrently. One connection is enough for many loads. Saves on one connection are committed
-    /// one after the other, each with its own flush to the disk; saves on several connections can
-    /// share a flush. More connections help a site that saves a lot, but each of them costs the
-    /// server a process. The store opens a new connection only when all open ones are busy.
+    /// Connections are pipelined: a request does not wait until a connection is free, so this
+    /// option does not limit the number of concurrent requests. One connection is enough for many
+    /// loads. Saves on one connection are committed one after the other, each with its own flush to
+    /// the disk; saves on several connections can share a flush. More connections help a site that
+    /// saves a lot, but each of them costs the server a process. The store opens a new connection
+    /// only when all open ones are busy.
     ///
     /// # Examples
     /// ```
@@ -106,7 +107,7 @@ impl<S> Builder<S> {
                 ErrorKind::Config,
                 format!(
                     "`connections({})` is out of range: a PostgreSQL store has \
-                     1 to {MAX_CONNECTIONS}",
+                     1 to {MAX_CONNECTIONS} connections",
                     self.connections
                 ),
             ));
@@ -139,7 +140,7 @@ impl Builder {
         self.sql(&SESSIONS)
     }
 
-    /// Opens the first connection. Does not try again if this fails.
+    /// Opens the first connection. If the attempt fails, does not try again.
     ///
     /// The table need not exist yet: see [`PostgresStore::migrate`]. Dropping the future changes
     /// nothing in the database.

@@ -10,9 +10,9 @@ use crate::target::Target;
 
 // The column `lookup` contains the store key.
 //
-// An update is heap-only (HOT), which means that it writes to no index, if the new row version fits
-// on the page of the old one and no indexed column changes. Therefore the fill factor keeps room on
-// each page, and the index for sweeps is on the hour of the expiry instead of on `expires_at`.
+// A heap-only update (HOT) writes to no index. An update is heap-only if no indexed column changes
+// and the new row version fits on the page of the old one. Therefore the index for sweeps is on the
+// hour of the expiry instead of on `expires_at`, and the fill factor keeps room on each page.
 //
 // With `COLLATE "C"`, owners are compared byte by byte, and the index does not depend on the
 // locales of the operating system.
@@ -44,12 +44,12 @@ const COLUMNS: &str = "SELECT attname::TEXT, format_type(atttypid, atttypmod) FR
 const HAS_INDEXES: &str =
     "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest($1::TEXT[]) name";
 
-// `IF NOT EXISTS` first checks and then creates. Without the lock, another process could create the
-// table in between, and the statement would fail.
+// `CREATE TABLE IF NOT EXISTS` first checks whether the table exists and then creates it. Without
+// the lock, another process could create the table in between, and the statement would fail.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7164775601987153517)";
 
-// Removes `pg_temp` from the `search_path`. Otherwise the table would be temporary if no other
-// schema on the path exists.
+// Removes `pg_temp` from the end of the `search_path`. If no other schema on the path exists, the
+// server would create a temporary table in `pg_temp`.
 const NOT_TEMPORARY: &str = "SELECT set_config('search_path',
     regexp_replace(current_setting('search_path'), '(^|, )pg_temp$', ''), true)";
 

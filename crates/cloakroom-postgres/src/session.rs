@@ -10,7 +10,7 @@ pub(crate) struct Session {
     pub(crate) scope: Scope,
 }
 
-/// How long this client has a session of the server to itself.
+/// How long one session of the server, with its settings, belongs to this client alone.
 pub(crate) enum Scope {
     /// As long as the connection is open. Settings and prepared statements persist across calls.
     Connection,
@@ -55,9 +55,9 @@ pub(crate) async fn process_id(client: &Client) -> Result<i32, Error> {
 
 /// Returns the SQL that begins a transaction with the store's settings and with `options`.
 ///
-/// Other clients of a pooler may have changed a setting of the session. For its transaction, the
-/// SQL then restores the default that the role, the database or the configuration file defines. It
-/// changes nothing outside its transaction.
+/// Other clients of a pooler may have changed settings of the server's session. For this
+/// transaction only, the SQL restores the defaults that the role, the database or the configuration
+/// file defines.
 pub(crate) async fn begin_sql(
     client: &Client,
     options: &[(String, String)],
@@ -88,8 +88,8 @@ const CONNECTION_SETTINGS: &str = "
     SET default_transaction_isolation = 'read committed';
     SELECT set_config('lock_timeout', '3s', false) WHERE current_setting('lock_timeout') = '0'";
 
-// Begins a transaction and resets, until its end, the settings on which the store relies. One of
-// them is `search_path`, which determines the schema of a table name.
+// Begins a transaction. Until it ends, the settings on which the store relies have their defaults.
+// One of these settings is `search_path`, which determines the schema of a table name.
 const BEGIN_WITH_DEFAULTS: &str = "
     BEGIN ISOLATION LEVEL READ COMMITTED;
     SELECT set_config(name, reset_val, true) FROM pg_settings WHERE name IN

@@ -11,8 +11,8 @@ pub(crate) trait Statements: Copy + Send + Sync + 'static {
 
     /// Returns the SQL of this statement for `table`.
     ///
-    /// The caller has checked that `table` is a valid name. The SQL quotes the name only because it
-    /// may be a keyword or contain capital letters.
+    /// The caller has checked that `table` is a valid name. The SQL quotes the name because a valid
+    /// name may be a keyword or contain capital letters.
     fn sql(self, table: &str) -> String;
 
     /// Returns whether the statement returns rows.

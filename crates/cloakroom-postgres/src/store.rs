@@ -20,8 +20,8 @@ use crate::value::Value;
 ///
 /// Clones share their connections, which are closed when the last clone is dropped.
 ///
-/// If the future of a call is dropped, its statement may already have been sent. The statement is
-/// then carried out completely or not at all. Later calls are not affected.
+/// If the future of a call is dropped, the statement of the call may already have been sent. Then
+/// the server executes the statement completely or not at all. Later calls are not affected.
 #[derive(Clone)]
 pub struct PostgresStore(Arc<Connections<Statement>>);
 
@@ -170,8 +170,8 @@ impl Store for PostgresStore {
         Ok(outcome(&answer, &new.version()))
     }
 
-    /// Deletes the entry. If the answer to a delete is lost, the store sends the delete again,
-    /// because it is idempotent.
+    /// Deletes the entry. If the answer is lost, the store sends the statement again, because a
+    /// repeated delete changes nothing.
     async fn delete(&self, key: &StoreKey) -> Result<()> {
         let doing = "deleting a session from PostgreSQL";
         let values = [key.as_bytes().into()];

@@ -23,10 +23,10 @@ const SAVE: &str = r#"UPDATE "{table}"
         sweep_bucket = $7, owner = $8, label = $9
     WHERE lookup = $1 AND version = $10"#;
 
-// `NOT EXISTS` refuses a target key that exists. The primary key would refuse it too, but the
-// server would log the violation with the key. With `NOT EXISTS`, a violation happens only if a
-// concurrent statement inserts the target key. `NOT EXISTS` also refuses to move a session to its
-// own key, which the primary key would accept.
+// `NOT EXISTS` refuses a target key that exists. Without it, the move would violate the primary
+// key, and the server would log the violation together with the target key. With `NOT EXISTS`, a
+// violation happens only if a concurrent statement inserts the target key. `NOT EXISTS` also
+// refuses to move a session to its own key, which would not violate the primary key.
 const RENAME: &str = r#"UPDATE "{table}"
     SET lookup = $1, version = $2, data = $3, created_at = $4, touched_at = $5, expires_at = $6,
         sweep_bucket = $7, owner = $8, label = $9
@@ -214,7 +214,7 @@ fn meta(row: &Row) -> Result<Meta, tokio_postgres::Error> {
 }
 
 /// Returns the value of the column `version`: the 64 bits of the save id as a signed integer.
-/// Returns `None` if `version` contains no save id, so that this store cannot have issued it.
+/// Returns `None` if `version` contains no save id: this store issues no such versions.
 pub(crate) fn version_value(version: &Version) -> Option<i64> {
     version.save_id().map(SaveId::get).map(u64::cast_signed)
 }

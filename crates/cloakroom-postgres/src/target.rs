@@ -20,7 +20,8 @@ pub(crate) struct Target {
     #[cfg(feature = "tls")]
     tls: Option<tokio_postgres_rustls::MakeRustlsConnect>,
     statements: StatementNames,
-    /// The settings in the parameter `options`, if each transaction has to make them.
+    /// The settings in the URL's parameter `options` that each transaction makes. Empty with
+    /// `statements=named`, because the connection makes them then.
     options: Vec<(String, String)>,
     /// The hosts, the ports and the database.
     pub(crate) place: String,
@@ -39,7 +40,7 @@ impl StatementNames {
         match parameter {
             None | Some("unnamed") => Ok(Self::Unnamed),
             Some("named") => Ok(Self::Named),
-            Some(_) => Err(bad_url("`statements` is `unnamed` or `named`")),
+            Some(_) => Err(bad_url("`statements` must be `unnamed` or `named`")),
         }
     }
 }
@@ -102,7 +103,10 @@ impl Target {
             None => None,
         };
         #[cfg(not(feature = "tls"))]
-        debug_assert!(verification.is_none(), "the URL is refused without `tls`");
+        debug_assert!(
+            verification.is_none(),
+            "a URL that asks for TLS is refused without the feature `tls`"
+        );
         Ok(Self {
             config,
             #[cfg(feature = "tls")]
@@ -132,14 +136,14 @@ impl Target {
 
     /// Returns whether a pooler shares the server's connections among clients. That is the case if
     /// one server process answers on two connections, or two processes answer on one connection.
-    /// While the pooler is busy, this method may return `false` nevertheless.
+    /// If the pooler is busy, this method may return `false` although the connections are shared.
     async fn is_shared(&self) -> Result<bool, ConnectError> {
         let refused = |error| ConnectError::refused(&self.place, &error);
         let ask_twice = async {
             let (one, _) = self.open().await.map_err(refused)?;
             let before = process_id(&one).await.map_err(refused)?;
-            // If the server has no second free connection, there is nothing to compare. Assume that
-            // no pooler shares the first one.
+            // If the server has no second free connection, there is no second process to compare
+            // with. Assume that no pooler shares the first connection.
             let Ok((other, _)) = self.open().await else {
                 return Ok(false);
             };
@@ -239,8 +243,8 @@ fn parse_config(url: &str) -> Result<Config> {
     })
 }
 
-/// Removes every occurrence of a parameter from `url`. Returns the new URL, and the parameter's
-/// last value as it was written there.
+/// Removes every occurrence of a parameter from `url`. Returns the new URL, and the last removed
+/// value, which is not percent-decoded.
 fn without_parameter(url: &str, name: &str) -> (String, Option<String>) {
     let Some((before, parameters)) = url.rsplit_once('?') else {
         return (url.to_owned(), None);
@@ -290,8 +294,8 @@ fn parse_options(text: &str) -> Result<Vec<(String, String)>> {
     Ok(options)
 }
 
-/// Tells the driver whether to encrypt, and returns how to verify the server if so. The driver
-/// leaves verification to the TLS library.
+/// Tells the driver whether to encrypt. If so, returns how the TLS library must verify the server,
+/// because the driver leaves verification to that library.
 fn verification<'a>(
     config: &mut Config,
     encryption: &'a Encryption,
@@ -515,7 +519,7 @@ mod tests {
         let error = statements("postgres://db/library?statements=s3cret").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "reading the URL of PostgreSQL: `statements` is `unnamed` or `named`"
+            "reading the URL of PostgreSQL: `statements` must be `unnamed` or `named`"
         );
     }
 

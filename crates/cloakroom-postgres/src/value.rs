@@ -95,7 +95,7 @@ fn escape_nul(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Returns the text that [`escape_nul`] was called with.
+/// Returns the text from which [`escape_nul`] made `escaped`.
 pub(crate) fn unescape_nul(escaped: &str) -> Cow<'_, str> {
     if !escaped.contains(SUB) {
         return Cow::Borrowed(escaped);
@@ -106,8 +106,8 @@ pub(crate) fn unescape_nul(escaped: &str) -> Cow<'_, str> {
         match character {
             SUB => text.push(match characters.next() {
                 Some('0') => NUL,
-                // Two SUBs mean one SUB. This store writes no other sequence. If another program
-                // wrote one, drop the SUB and keep the character after it.
+                // Two SUBs mean one SUB. If another program wrote a SUB before any other character,
+                // drop that SUB and keep the other character.
                 other => other.unwrap_or(SUB),
             }),
             _ => text.push(character),
@@ -118,7 +118,7 @@ pub(crate) fn unescape_nul(escaped: &str) -> Cow<'_, str> {
 
 const NUL: char = '\0';
 
-/// The control character "substitute", which is the escape character.
+/// The control character "substitute", which [`escape_nul`] uses as its escape character.
 const SUB: char = '\u{1a}';
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Runs the conformance suite against `PostgresStore` and `DjangoTable`: one store alone, two
-//! stores on one table, with named statements, and through a pooler in transaction mode.
+//! Runs the conformance suite against `PostgresStore` and `DjangoTable`. A store runs alone, beside
+//! another store on the same table, with named statements, or through a pooler in transaction mode.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "test code; clippy does not recognise the helpers as such"
 )]
 
 mod support;
@@ -29,7 +29,7 @@ cloakroom_testkit::conformance!(postgres_on_one_connection, {
     store
 });
 
-cloakroom_testkit::conformance_shared!(two_on_one_table, {
+cloakroom_testkit::conformance_shared!(two_stores_on_one_table, {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -46,7 +46,7 @@ cloakroom_testkit::conformance!(a_table_of_django, {
     OnlyText::new(django(server.url(), unique_name()).await)
 });
 
-cloakroom_testkit::conformance_shared!(two_on_one_table_of_django, {
+cloakroom_testkit::conformance_shared!(two_stores_on_one_table_of_django, {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -69,7 +69,7 @@ cloakroom_testkit::conformance!(through_a_pooler, {
     migrated(server.url()).await
 });
 
-cloakroom_testkit::conformance_shared!(two_through_a_pooler, {
+cloakroom_testkit::conformance_shared!(two_stores_through_a_pooler, {
     let Some(server) = servers::pgbouncer() else {
         return;
     };
@@ -86,7 +86,7 @@ cloakroom_testkit::conformance!(a_table_of_django_through_a_pooler, {
     OnlyText::new(django(server.url(), unique_name()).await)
 });
 
-cloakroom_testkit::conformance_shared!(two_on_one_table_of_django_through_a_pooler, {
+cloakroom_testkit::conformance_shared!(two_stores_on_one_table_of_django_through_a_pooler, {
     let Some(server) = servers::pgbouncer() else {
         return;
     };

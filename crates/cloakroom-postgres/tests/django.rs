@@ -2,7 +2,7 @@
 //! calls cost.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "test code; clippy does not recognise the helpers as such"
 )]
 
 mod support;
@@ -36,7 +36,7 @@ async fn migrate_creates_exactly_the_table_that_djangos_migration_creates() {
     let Some(server) = servers::postgres() else {
         return;
     };
-    // The stores migrate one database. In the other one, the test runs the SQL of `schema`.
+    // The stores migrate the database `made`. In `printed`, the test runs the SQL of `schema`.
     let (made, printed) = (database(server.url()).await, database(server.url()).await);
     let start = Arc::new(Barrier::new(4));
     let mut migrations = JoinSet::new();
@@ -74,7 +74,7 @@ async fn a_row_contains_what_django_would_write() {
     else {
         return;
     };
-    // The time zone of the connection must not matter, because the column stores instants.
+    // The time zone of a connection must not matter, because the column stores instants.
     let set_time_zone = "SET TIME ZONE 'Asia/Kolkata'";
     other_client.batch_execute(set_time_zone).await.unwrap();
     for (micros, text) in [
@@ -126,7 +126,7 @@ async fn a_row_of_django_is_loaded_and_swept_by_djangos_rules() {
 }
 
 #[tokio::test]
-async fn data_is_compared_byte_by_byte_whatever_the_collation() {
+async fn data_is_compared_byte_by_byte_whatever_the_collation_is() {
     let Some(mut site) = Site::new().await else {
         return;
     };
@@ -136,14 +136,14 @@ async fn data_is_compared_byte_by_byte_whatever_the_collation() {
              provider = icu, locale = 'und-u-ks-level2', deterministic = false);
          ALTER TABLE {table} ALTER session_data TYPE text COLLATE {table}_ci"
     );
-    // A server that was built without ICU cannot create this collation. The test is skipped there.
+    // A server that was built without ICU cannot create this collation. Then the test ends here.
     if site.other_client.batch_execute(&collation).await.is_ok() {
         table::a_concurrent_save_of_django_is_not_overwritten(&mut site).await;
     }
 }
 
 #[tokio::test]
-async fn an_expiry_out_of_range_is_clamped_and_one_of_another_type_is_corrupt() {
+async fn an_expiry_out_of_range_is_clamped_and_an_expiry_that_is_text_is_corrupt() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -366,7 +366,7 @@ async fn shape_of(other_client: &Client) -> Vec<String> {
     shape
 }
 
-/// The table that Django 5.2 creates.
+/// The columns and indexes that Django 5.2 creates, as [`shape_of`] returns them.
 const DJANGO_SCHEMA: [&str; 6] = [
     "CREATE INDEX django_session_expire_date_a5c62663 ON public.django_session \
      USING btree (expire_date)",

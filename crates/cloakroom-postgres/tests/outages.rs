@@ -1,7 +1,7 @@
 //! Tests what calls return when the server, the connection or a concurrent transaction fails.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "test code; clippy does not recognise the helpers as such"
 )]
 
 mod support;
@@ -76,7 +76,10 @@ async fn a_missing_table_is_an_error_with_advice_and_calls_work_once_it_exists()
         "loading a session from PostgreSQL: the table is not there; call `migrate`, or run the SQL \
          that `schema` prints"
     );
-    assert!(store.ping().await.is_err(), "a ping reads the table");
+    assert!(
+        store.ping().await.is_err(),
+        "a ping succeeded without the table"
+    );
 
     store.migrate().await.unwrap();
     written(store.create(&store_key(1), &draft(1)).await);
@@ -120,15 +123,15 @@ async fn no_acknowledged_save_is_lost_when_connections_are_killed_under_load() {
     }
     acknowledged.store(STOP, Ordering::SeqCst);
 
-    assert!(killed >= 5, "{killed} connections were killed");
+    assert!(killed >= 5, "only {killed} connections were killed");
     for (n, count) in writers.join_all().await {
         let entry = store.load(&store_key(n)).await.unwrap().unwrap();
         assert_eq!(entry.data, draft(count).data);
     }
 }
 
-/// Saves as the session layer does: if the outcome of a save is unknown, loads the session to find
-/// out.
+/// Saves as the session layer does: if a save fails, loads the session to find out whether the save
+/// was written.
 async fn save_for_certain(store: &PostgresStore, n: u64, seen: Version, count: u64) -> Version {
     let new = draft(count);
     for _ in 0..100 {
@@ -174,7 +177,7 @@ async fn idle_connections_that_are_killed_are_replaced_before_the_next_call() {
 }
 
 #[tokio::test]
-async fn a_save_whose_answer_is_lost_is_unavailable_and_a_load_shows_the_new_version() {
+async fn a_save_whose_answer_is_lost_returns_unavailable_and_a_load_shows_the_new_version() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -206,8 +209,8 @@ async fn a_load_or_a_delete_whose_answer_is_lost_is_sent_again() {
     let store = migrated(proxy.url()).await;
     written(store.create(&store_key(1), &draft(1)).await);
 
-    // Run each statement once before its answer is lost. If the server prepares the statements, the
-    // lost answer is then not the answer to a preparation.
+    // Run each statement once before the answer to it is lost. Where the server prepares
+    // statements, the first use does so, and only a later answer is the answer to the statement.
     store.load(&store_key(2)).await.unwrap();
     proxy.lose_answer_after(0);
     assert!(store.load(&store_key(1)).await.unwrap().is_some());
@@ -230,7 +233,7 @@ async fn a_connection_that_does_not_respond_is_replaced() {
     proxy.freeze();
     let patience = Duration::from_millis(100);
     let mut given_up = 0;
-    // Drops each call after a time limit, like the session layer.
+    // Like the session layer, drop each call that is not answered within a time limit.
     while tokio::time::timeout(patience, store.load(&store_key(1)))
         .await
         .is_err()
@@ -239,7 +242,7 @@ async fn a_connection_that_does_not_respond_is_replaced() {
         assert!(given_up < 200, "the silent connection is never replaced");
     }
 
-    assert!(given_up > 0, "the connection was frozen");
+    assert!(given_up > 0, "a frozen connection answered");
     assert!(store.load(&store_key(1)).await.unwrap().is_some());
 }
 
@@ -304,7 +307,7 @@ async fn a_standby_refuses_saves_with_advice_and_still_serves_loads() {
 }
 
 #[tokio::test]
-async fn a_save_that_waits_too_long_for_a_lock_fails_and_the_next_one_succeeds() {
+async fn a_save_that_waits_too_long_for_a_lock_fails_and_the_next_save_succeeds() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -459,5 +462,6 @@ async fn errors_of_the_server_do_not_show_the_row_that_caused_them() {
     assert!(!shown.contains("s3cret"), "{shown}");
 }
 
-/// The value of the counter that stops the writers. It is so large that counting does not reach it.
+/// The value of `acknowledged` that stops the writers. The number of acknowledged saves does not
+/// reach it.
 const STOP: u64 = 1 << 40;

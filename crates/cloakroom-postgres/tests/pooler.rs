@@ -2,7 +2,7 @@
 //! run on a different connection to the server, and other clients use the same connections.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "test code; clippy does not recognise the helpers as such"
 )]
 
 mod support;
@@ -94,7 +94,7 @@ async fn a_call_never_runs_a_statement_that_another_client_has_prepared() {
     let store = on(&url, &table).connect().await.unwrap();
     store.migrate().await.unwrap();
     let other = other_client(&url).await;
-    // The names that the driver of the store would use.
+    // `s0`, `s1` and so on are the names that the store's driver would use.
     for n in 0..1_000 {
         let prepare = format!("PREPARE s{n} (bytea) AS DELETE FROM {table} WHERE lookup <> $1");
         other.batch_execute(&prepare).await.unwrap();
@@ -114,13 +114,9 @@ async fn the_settings_of_the_store_and_of_other_clients_do_not_affect_each_other
     store.migrate().await.unwrap();
     let django_store = django(&url, &django_table).await;
     let other = other_client(&url).await;
-    assert_eq!(
-        session_of(&other).await,
-        CLEAN,
-        "connecting leaves nothing behind"
-    );
+    assert_eq!(session_of(&other).await, CLEAN, "{LEAKED}");
     let recorded = record_settings(&other, &[&table, &django_table]).await;
-    // Apart from its settings, this client has two tables that hide the tables of the stores.
+    // Besides changing settings, this client creates two tables that hide the tables of the stores.
     let hostile = format!(
         "CREATE TEMP TABLE {table} (LIKE {table} INCLUDING ALL);
          CREATE SCHEMA elsewhere;
@@ -141,7 +137,7 @@ async fn the_settings_of_the_store_and_of_other_clients_do_not_affect_each_other
     store.migrate().await.unwrap();
     django_store.migrate().await.unwrap();
 
-    assert_eq!(session_of(&other).await, before, "nothing leaks");
+    assert_eq!(session_of(&other).await, before, "{LEAKED}");
     assert_eq!(
         recorded_settings(&other, &recorded).await,
         "synchronous_commit on, read committed, timeouts 3s, 0"
@@ -168,7 +164,7 @@ async fn settings_that_are_strict_enough_are_left_unchanged() {
         recorded_settings(&other, &recorded).await,
         "synchronous_commit local, read committed, timeouts 1s, 5s"
     );
-    assert_eq!(session_of(&other).await, CLEAN, "nothing leaks");
+    assert_eq!(session_of(&other).await, CLEAN, "{LEAKED}");
 }
 
 #[tokio::test]
@@ -206,7 +202,8 @@ async fn every_name_in_the_search_path_is_kept() {
         assert_eq!(found.unwrap()[0].get::<_, &str>(0), schema, "{path}");
     }
 
-    // With this path, the table could only be temporary, on a connection that other clients use.
+    // No schema of this path exists, so the server could create only a temporary table, on a
+    // connection that other clients use.
     let nowhere = on(
         &with_option(&url, "options=-csearch_path%3Dmissing"),
         "sessions",
@@ -256,7 +253,7 @@ async fn named_statements_through_a_transaction_pooler_are_refused() {
         "{error}"
     );
     let other = other_client(&url).await;
-    assert_eq!(session_of(&other).await, CLEAN, "nothing leaks");
+    assert_eq!(session_of(&other).await, CLEAN, "{LEAKED}");
 }
 
 #[tokio::test]
@@ -374,7 +371,7 @@ async fn a_busy_store_does_not_use_up_the_pool() {
     callers.abort_all();
 }
 
-/// Calls every method of the store once, and returns the number of calls.
+/// Calls every method of the trait `Store` at least once, and returns the number of calls.
 async fn call_everything(store: &PostgresStore) -> usize {
     let [one, two] = [store_key(1), store_key(2)];
     let seen = written(store.create(&one, &draft(1)).await);
@@ -394,7 +391,7 @@ async fn call_everything(store: &PostgresStore) -> usize {
     12
 }
 
-/// Calls every method of the store once or twice.
+/// Calls the methods that Django's table supports, and checks that they succeed.
 async fn call_everything_of_django(store: &DjangoTable) {
     let text = |text: &'static str| {
         let mut text_draft = draft(1);
@@ -466,6 +463,8 @@ async fn session_of(other_client: &Client) -> String {
 
 /// What [`session_of`] returns for a new connection.
 const CLEAN: &str = "";
+
+const LEAKED: &str = "the store left something on the server connection";
 
 /// The environment variable that passes the URL and the table to the other process.
 const OTHER_PROCESS: &str = "CLOAKROOM_TEST_OTHER_PROCESS";

@@ -1,7 +1,7 @@
 //! Tests that the rights in the documentation are enough, and that each of them is needed.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "test code; clippy does not recognise the helpers as such"
 )]
 
 mod support;
@@ -65,7 +65,7 @@ async fn every_documented_right_is_needed() {
 
         let used = tokio::spawn(async move { use_store(&store).await });
 
-        assert!(used.await.is_err(), "{left_out} is not needed");
+        assert!(used.await.is_err(), "all calls succeed without {left_out}");
     }
 }
 
@@ -84,8 +84,8 @@ fn documented_rights() -> Vec<&'static str> {
     rights
 }
 
-/// Creates a role with these rights on the table and no other rights. Returns the URL with the name
-/// of the role.
+/// Creates a role with these rights on the table and no other rights. Returns a URL that logs in as
+/// this role.
 async fn role(url: &str, rights: &[&str], table: &str) -> String {
     let name = unique_name();
     let rights = rights.join(", ");
@@ -94,7 +94,8 @@ async fn role(url: &str, rights: &[&str], table: &str) -> String {
          CREATE ROLE {name} LOGIN PASSWORD 's3cret';
          GRANT {rights} ON {table} TO {name}"
     );
-    // Concurrent revocations of the same right conflict, so a lock makes them wait for each other.
+    // The tests run concurrently, and concurrent revocations of the same right conflict, so a lock
+    // makes the revocations wait for each other.
     let locked = format!("BEGIN; SELECT pg_advisory_xact_lock(5); {sql}; COMMIT");
     other_client(url)
         .await

@@ -1,7 +1,7 @@
 //! Tests what the statements write and what they cost the server.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "test code; clippy does not recognise the helpers as such"
 )]
 
 mod support;
@@ -18,11 +18,11 @@ use support::{database, migrated, on, other_client, until, with_option, written}
 use tokio_postgres::Client;
 
 #[tokio::test]
-async fn saves_and_touches_are_heap_only_until_the_hour_or_the_owner_changes() {
+async fn saves_and_touches_are_heap_only_unless_the_hour_of_expiry_or_the_owner_changes() {
     let Some(server) = servers::postgres() else {
         return;
     };
-    // Use a separate database: in the same one, open transactions of other tests would prevent the
+    // Use a separate database: in a shared one, open transactions of other tests would prevent the
     // server from reusing the space of old row versions.
     let url = database(server.url()).await;
     let other_client = other_client(&url).await;
@@ -43,7 +43,7 @@ async fn saves_and_touches_are_heap_only_until_the_hour_or_the_owner_changes() {
     // writer uses it.
     assert!(
         updates == 800 && heap_only > 700,
-        "{heap_only} of {updates}"
+        "{heap_only} of {updates} updates were heap-only"
     );
 
     let store = on(&url, "moving").connect().await.unwrap();
@@ -155,7 +155,7 @@ async fn no_statement_reads_more_of_the_table_than_it_needs() {
         .await
         .unwrap()
         .get(0);
-    // A ping reads one row without an index. `ANALYZE` does not count.
+    // A ping reads one row without an index. The rows that `ANALYZE` reads are not counted.
     assert!(read <= 1, "{read} rows were read without an index");
 }
 
@@ -186,7 +186,7 @@ async fn an_owner_or_a_label_with_nul_is_loaded_unchanged() {
 }
 
 #[tokio::test]
-async fn an_owner_too_long_for_an_index_is_too_large_and_nothing_is_written() {
+async fn an_owner_too_long_for_an_index_returns_too_large_and_nothing_is_written() {
     let Some(server) = servers::postgres() else {
         return;
     };

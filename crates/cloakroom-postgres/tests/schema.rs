@@ -1,7 +1,7 @@
 //! Tests migrations: what they create, what they leave unchanged, and what they refuse.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "test code; clippy does not recognise the helpers as such"
 )]
 
 mod support;
@@ -48,7 +48,7 @@ async fn many_stores_can_migrate_concurrently_and_repeatedly() {
 }
 
 #[tokio::test]
-async fn migrate_creates_the_schema_that_schema_returns() {
+async fn migrate_creates_the_same_table_as_the_sql_of_schema() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -85,10 +85,10 @@ async fn tables_with_the_longest_names_have_separate_indexes() {
 
         let indexes = "SELECT count(*) FROM pg_indexes WHERE tablename = $1";
         let row = other_client.query_one(indexes, &[table]).await.unwrap();
-        assert_eq!(row.get::<_, i64>(0), 3, "the key, the sweep and the owner");
+        assert_eq!(row.get::<_, i64>(0), 3, "indexes of {table}");
     }
     let django = format!("{first_62}c");
-    // Creates Django's table, and then finds that nothing is missing.
+    // The first round creates Django's table. The second round finds that nothing is missing.
     for _ in 0..2 {
         support::django(server.url(), &django).await;
     }
@@ -237,8 +237,8 @@ async fn options_out_of_range_are_refused_before_connecting() {
     }
 }
 
-/// Describes the columns, options, constraints and indexes of a table. Replaces the name of the
-/// table, so that the descriptions of two tables can be compared.
+/// Describes the columns, options, constraints and indexes of a table. The description does not
+/// contain the name of the table, so the descriptions of two tables can be compared.
 async fn shape_of(other_client: &Client, table: &str) -> String {
     let question = "SELECT concat_ws(E'\n',
         (SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod) || ' ' || attnotnull

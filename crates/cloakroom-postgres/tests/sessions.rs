@@ -23,12 +23,12 @@ async fn a_thousand_parallel_increments_through_two_stores_are_all_saved() {
     let one = on(server.url(), &table).connect().await.unwrap();
     one.migrate().await.unwrap();
     let other = on(server.url(), &table).connect().await.unwrap();
-    let servers = [Sessions::new(one), Sessions::new(other)];
-    let key = begin(&servers[0]).await;
+    let processes = [Sessions::new(one), Sessions::new(other)];
+    let key = begin(&processes[0]).await;
 
     let mut requests = JoinSet::new();
     for n in 0..1_000 {
-        let (sessions, key) = (servers[n % 2].clone(), key.clone());
+        let (sessions, key) = (processes[n % 2].clone(), key.clone());
         requests.spawn(async move {
             visit(&sessions, &key, |session| {
                 session.update("n", |n: &mut u64| *n += 1).unwrap();
@@ -38,16 +38,16 @@ async fn a_thousand_parallel_increments_through_two_stores_are_all_saved() {
     }
     requests.join_all().await;
 
-    let session = servers[0].open(&key).await.unwrap().unwrap();
+    let session = processes[0].open(&key).await.unwrap().unwrap();
     assert_eq!(session.get("n").unwrap(), Some(1_000));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_table_contains_no_key_and_the_log_at_trace_contains_no_key_or_session_data() {
+async fn the_table_contains_no_key_and_the_trace_log_contains_no_key_or_session_data() {
     let Some(server) = servers::postgres() else {
         return;
     };
-    // This is the only test in this file that reads the log.
+    // The logger is global. No other test in this file reads the log.
     log::set_logger(&LOG).unwrap();
     log::set_max_level(log::LevelFilter::Trace);
     let table = unique_name();
@@ -87,7 +87,7 @@ async fn the_table_contains_no_key_and_the_log_at_trace_contains_no_key_or_sessi
     let log = LOG.0.lock().unwrap().clone();
     assert!(
         log.contains("executing statement"),
-        "the driver's log is on"
+        "the driver logged no statement"
     );
     for secret in ["a-s3cret", "an-0wner", "the-passw0rd"] {
         assert!(!log.contains(secret), "{secret}");
@@ -106,7 +106,7 @@ async fn the_table_contains_no_key_and_the_log_at_trace_contains_no_key_or_sessi
     assert!(!format!("{store:?}").contains("the-passw0rd"));
 }
 
-/// Sends a request without a cookie that creates a session. Returns the key in the new cookie.
+/// Sends a request that has no cookie and creates a session. Returns the key in the new cookie.
 async fn begin(sessions: &Sessions) -> SessionKey {
     let key = request(sessions, &HeaderMap::new(), |session| {
         session.set("n", 0).unwrap()

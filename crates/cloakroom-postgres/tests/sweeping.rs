@@ -1,7 +1,7 @@
 //! Tests that sweeps run concurrently with each other and with requests, and never wait for locks.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "test code; clippy does not recognise the helpers as such"
 )]
 
 mod support;
@@ -127,7 +127,7 @@ async fn sweep_all(store: PostgresStore) -> usize {
     }
 }
 
-/// Inserts rows that expire 1 s, 2 s and so on after 1970, which is before [`now`].
+/// Inserts rows. The n-th of them expires n seconds after the start of 1970.
 async fn fill(other_client: &Client, table: &str, rows: usize) {
     let fill = format!(
         "INSERT INTO {table} SELECT sha256(n::TEXT::BYTEA), n, 0, 0,
@@ -141,7 +141,7 @@ async fn count(other_client: &Client, table: &str) -> i64 {
     other_client.query_one(&count, &[]).await.unwrap().get(0)
 }
 
-/// Returns the time that the sweeps get, at which 10,000 rows of [`fill`] have expired.
+/// Returns the time for which the tests sweep. The first 10,000 rows of [`fill`] have expired then.
 fn now() -> SystemTime {
     from_millis(10_000 * 1_000)
 }

@@ -1,7 +1,8 @@
-//! Tests encrypted connections: which servers a store accepts, and that it keeps its guarantees.
+//! Tests encrypted connections: which servers a store accepts, and that the stores keep their
+//! guarantees over TLS.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "test code; clippy does not recognise the helpers as such"
 )]
 
 mod support;
@@ -29,7 +30,7 @@ cloakroom_testkit::conformance!(over_tls, {
     migrated(server.url()).await
 });
 
-cloakroom_testkit::conformance_shared!(two_over_tls, {
+cloakroom_testkit::conformance_shared!(two_stores_over_tls, {
     let Some(server) = servers::postgres_tls() else {
         return;
     };

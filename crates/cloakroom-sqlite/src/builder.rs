@@ -68,8 +68,8 @@ impl<S> Builder<S> {
     /// The other connection may belong to another process, or to the application in this process.
     ///
     /// A save may wait up to twice this long if it is queued behind another save that waits for the
-    /// lock. Set a longer timeout for the session layer: only the store's error names the lock as
-    /// the cause.
+    /// lock. The session layer has its own timeout, whose error does not name the lock as the
+    /// cause. Set that timeout to more than twice the busy timeout.
     ///
     /// # Examples
     /// ```

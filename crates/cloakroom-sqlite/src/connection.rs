@@ -15,8 +15,8 @@ pub(crate) fn wal_writer(options: &Options) -> Result<Connection> {
         return Err(Error::new(
             ErrorKind::Config,
             format!(
-                "opening the SQLite database {}: it cannot have a write-ahead log there \
-                 (its journal is `{mode}`); name a file on a local disk",
+                "opening the SQLite database {}: it cannot have a write-ahead log \
+                 (its journal mode is `{mode}`); name a file on a local disk",
                 options.path.display()
             ),
         ));
@@ -45,8 +45,8 @@ pub(crate) fn writer(options: &Options) -> Result<Connection> {
 
 /// Opens a connection that only reads.
 ///
-/// The file is still opened with write access, because the connection that closes last must remove
-/// the write-ahead log.
+/// The file is still opened with write access, because this connection may be the last to close,
+/// and the last connection must remove the write-ahead log.
 pub(crate) fn reader(options: &Options) -> Result<Connection> {
     let open = || {
         let db = connect(options, OpenFlags::empty())?;

@@ -15,8 +15,8 @@ use crate::writer::Writer;
 ///
 /// `drop` waits until the threads have finished their current jobs.
 pub(crate) struct Database<T> {
-    // Must stay above `writer`, so that the readers are dropped first. The connection that closes
-    // last copies the write-ahead log into the database file, which is the writer's task.
+    // Must stay above `writer`, so that the writer's connection closes last. The connection that
+    // closes last copies the write-ahead log into the database file.
     readers: Readers<T>,
     writer: Writer<T>,
     path: PathBuf,

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cloakroom::{Error, ErrorKind, Result};
 
-/// Warns once per process if the linked SQLite has the WAL-reset bug.
+/// Warns once per process if the linked SQLite has the WAL-reset bug, which in rare cases damages a
+/// database.
 ///
 /// # Errors
 /// [`Config`](ErrorKind::Config) if the linked SQLite is too old for this crate's statements.
@@ -53,8 +54,8 @@ fn dotted(version: i32) -> String {
 /// The oldest supported SQLite. The sweep uses `json_each`, which is optional in older versions.
 const OLDEST: i32 = 3_038_000;
 
-/// The first SQLite without the WAL-reset bug. Some packages of older versions contain the fix too,
-/// but their version numbers do not show it.
+/// The first SQLite without the WAL-reset bug. Some distributions have added the fix to older
+/// versions of SQLite, but the version number does not show that.
 const FIXED: i32 = 3_051_003;
 
 #[cfg(test)]
@@ -64,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_sqlite_with_the_bug_is_reported_once() {
+    fn an_sqlite_with_the_wal_reset_bug_is_reported_once() {
         let (warned, log) = (AtomicBool::new(false), Log::default());
 
         let writer = log.clone();

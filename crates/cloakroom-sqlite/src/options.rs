@@ -31,7 +31,7 @@ impl Options {
             return Err(Error::new(
                 ErrorKind::Config,
                 format!(
-                    "`readers({})` is out of range: an SQLite store has 1 to {MAX_READERS}",
+                    "`readers({})` is out of range: an SQLite store has 1 to {MAX_READERS} readers",
                     self.readers
                 ),
             ));

@@ -74,8 +74,8 @@ type Job<T> = Box<dyn FnOnce(&Connection, &T) + Send>;
 
 fn read<T>(db: &Connection, table: &T, queue: &Receiver<Job<T>>) {
     while let Ok(job) = queue.recv() {
-        // A panic drops the job and its channel, so the caller gets an error. The panic also drops
-        // the job's statement, which resets it, so the connection stays usable.
+        // A panic drops the job and its channel, so the caller gets an error. It also drops the
+        // job's statement. Dropping a statement resets it, so the connection stays usable.
         let _ = catch_unwind(AssertUnwindSafe(|| job(db, table)));
     }
 }

@@ -5,7 +5,7 @@ use crate::error::opening;
 use crate::options::Options;
 use crate::table_name::SCHEMA_VERSIONS;
 
-/// The schema version that this crate reads and writes.
+/// The version of the table's schema that this crate supports.
 const VERSION: i64 = 1;
 
 const CREATE_SCHEMA_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS cloakroom_schema (
@@ -13,7 +13,7 @@ const CREATE_SCHEMA_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS cloakroom_schem
     version INTEGER NOT NULL
 )";
 
-// The column `lookup` contains the store key.
+// The column `lookup` contains the store key, and `version` the version of the entry.
 //
 // The table has rowids. A table WITHOUT ROWID would keep the data in the index of the store keys.
 // Store keys are random, so new sessions would split pages full of other sessions' data, and large
@@ -50,8 +50,8 @@ const SET_VERSION: &str = "INSERT INTO cloakroom_schema (name, version) VALUES (
 
 /// Creates the table if it is missing, and checks that this version of the crate can use it.
 pub(crate) fn prepare(db: &Connection, options: &Options) -> Result<()> {
-    // Take the write lock only if the table must be created. Otherwise, a process could not start
-    // while another process has locked the database.
+    // Take the write lock only if the table must be created. If every process took the lock here,
+    // no process could start while another one has locked the database.
     if state(db, &options.table).map_err(|e| opening(options, e))? == State::Current {
         return Ok(());
     }
@@ -79,7 +79,7 @@ pub(crate) fn prepare(db: &Connection, options: &Options) -> Result<()> {
 enum State {
     Missing,
     Current,
-    /// The table has another schema version.
+    /// The table has this schema version, which differs from [`VERSION`].
     Other(i64),
     /// The table was not created by this crate.
     Foreign,

@@ -12,9 +12,9 @@ const CREATE: &str = r#"INSERT INTO "{table}"
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
     ON CONFLICT (lookup) DO NOTHING"#;
 
-// Nearly every save leaves the owner and the sweep bucket, the hour of the expiry, as they were.
-// SQLite rewrites the index entry of a column that is set, even to the same value. This statement
-// sets no indexed column, so it writes one page; `SAVE` writes three.
+// Nearly every save leaves the owner and the sweep bucket (the hour of the expiry) unchanged. If a
+// statement sets an indexed column, SQLite rewrites the index entry, even if the value stays the
+// same. This statement sets no indexed column, so it writes one page; `SAVE` writes three.
 const SAVE_IN_PLACE: &str = r#"UPDATE "{table}"
     SET version = ?2, data = ?3, created_at = ?4, touched_at = ?5, expires_at = ?6, label = ?9
     WHERE lookup = ?1 AND version = ?10 AND sweep_bucket = ?7 AND owner IS ?8"#;
@@ -36,7 +36,7 @@ const TOUCH: &str = r#"UPDATE "{table}" SET touched_at = ?3, expires_at = ?4, sw
 const DELETE: &str = r#"DELETE FROM "{table}" WHERE lookup = ?1"#;
 
 // Reads the rows whose hour of expiry has begun. Some rows of the current hour have not expired
-// yet. So that the writer thread wastes no time on those rows, a reader thread runs this statement.
+// yet. A reader thread runs this statement, so that the writer thread wastes no time on such rows.
 const DUE: &str = r#"SELECT sweep_bucket, rowid, expires_at FROM "{table}"
     WHERE sweep_bucket <= ?1 AND (sweep_bucket, rowid) > (?2, ?3)
     ORDER BY sweep_bucket, rowid LIMIT ?4"#;
@@ -49,8 +49,8 @@ const SWEEP: &str = r#"DELETE FROM "{table}"
 const OWNED_BY: &str = r#"SELECT created_at, touched_at, expires_at, owner, label, lookup
     FROM "{table}" WHERE owner = ?1"#;
 
-// `?1` is a prefix. In this order, the keys that begin with the prefix come before all other keys,
-// so the first two rows show whether exactly one key matches.
+// `?1` is a prefix. The keys that have the prefix come before all other keys that the statement can
+// return, so the first two rows show whether exactly one key has the prefix.
 const FIND: &str = r#"SELECT lookup FROM "{table}" WHERE lookup >= ?1 ORDER BY lookup LIMIT 2"#;
 
 const PING: &str = r#"SELECT 1 FROM "{table}" LIMIT 1"#;
@@ -74,8 +74,8 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// `name` must have passed `table_name::check`. The statements quote it because it may be an
-    /// SQL keyword.
+    /// Returns the statements for the table `name`, which must have passed `table_name::check`. The
+    /// statements quote the name, because it may be an SQL keyword.
     pub(crate) fn new(name: &str) -> Self {
         let on = |statement: &str| statement.replace("{table}", name);
         Self {
@@ -315,7 +315,7 @@ fn columns<'a>(key: &'a StoreKey, new: &'a Draft) -> [ToSqlOutput<'a>; 9] {
 }
 
 /// Returns the value of the column `version`: the 64 bits of the save id as a signed integer.
-/// Returns `None` if `version` contains no save id, so that this store cannot have issued it.
+/// Returns `None` if `version` contains no save id: this store issues no such versions.
 fn version_number(version: &Version) -> Option<i64> {
     version.save_id().map(SaveId::get).map(u64::cast_signed)
 }
@@ -341,7 +341,7 @@ mod tests {
     use crate::schema;
 
     #[test]
-    fn a_row_saved_after_it_was_found_is_not_swept() {
+    fn a_row_touched_after_the_sweep_found_it_is_not_deleted() {
         let (db, table) = opened();
         let mut draft = Draft::new(
             Bytes::new(),

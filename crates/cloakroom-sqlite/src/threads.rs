@@ -23,8 +23,8 @@ impl Threads {
 impl Drop for Threads {
     fn drop(&mut self) {
         for thread in self.0.drain(..) {
-            // Sending a result may drop the last clone of the store on one of these threads, and a
-            // thread cannot join itself.
+            // A thread that sends a result may thereby drop the last clone of the store. Then this
+            // code runs on that thread, and a thread cannot join itself.
             if thread.thread().id() != thread::current().id() {
                 // The panic was already reported on standard error.
                 let _ = thread.join();

@@ -12,8 +12,8 @@ use crate::threads::{QUEUE_LEN, Threads};
 
 /// The thread that writes.
 ///
-/// It commits all waiting calls together, in one transaction. The calls of such a group share one
-/// flush to the disk, which is almost the whole cost of a save.
+/// It commits all waiting calls as one group, in one transaction. The flush to the disk is almost
+/// the whole cost of a save, and the calls of a group share one flush.
 pub(crate) struct Writer<T> {
     jobs: Sender<Job<T>>,
     advice: Advice,
@@ -45,8 +45,8 @@ impl<T: Send + Sync + 'static> Writer<T> {
     /// Runs `work` and returns, after the commit, the number of rows that it changed. Error
     /// messages begin with `doing`.
     ///
-    /// At most one statement of `work` may change rows. Then, if `work` fails, it has changed
-    /// nothing, and the writer can commit the rest of the group.
+    /// At most one statement of `work` may change rows. SQLite rolls back a statement that fails,
+    /// so a failed `work` has changed nothing, and the writer can commit the rest of the group.
     ///
     /// If the future is dropped, `work` is committed completely or not at all.
     pub(crate) async fn run(
@@ -117,14 +117,13 @@ fn in_one_transaction<T>(
     if group.is_empty() {
         return Ok(Vec::new());
     }
-    // `Immediate` waits for the lock here, before any work is done.
+    // `Immediate` waits for the write lock here, before any work is done.
     let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
     let mut results = Vec::with_capacity(group.len());
     for work in group {
         match catch_unwind(AssertUnwindSafe(|| work(&transaction, table))) {
-            // After a serious error, such as a full disk, SQLite rolls back the whole transaction.
-            // Outside a transaction, SQLite would commit each remaining job separately, so stop
-            // here.
+            // After a serious error, such as a full disk, SQLite rolls back and ends the whole
+            // transaction. It would commit each remaining job separately, so stop here.
             Ok(Err(cause)) if transaction.is_autocommit() => return Err(cause),
             // SQLite has rolled back the failed statement only.
             Ok(result) => results.push(Some(result.map_err(Cause::new))),
@@ -135,8 +134,8 @@ fn in_one_transaction<T>(
     Ok(results)
 }
 
-/// The largest number of calls in one transaction. A larger group would save little, and each call
-/// waits for the whole group.
+/// The largest number of calls in one transaction. A larger group would hardly be faster, and each
+/// call waits for its whole group.
 const MAX_GROUP: usize = 256;
 
 #[cfg(test)]
@@ -146,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_in_a_group_fails_only_that_call() {
+    fn a_panic_in_a_group_fails_only_the_call_that_panics() {
         let db = database();
 
         let results = in_one_transaction(&db, &(), vec![insert(1), panics(), insert(2)]).unwrap();
@@ -172,7 +171,8 @@ mod tests {
     #[test]
     fn a_failed_commit_fails_the_whole_group_and_writes_nothing() {
         let db = database();
-        // There is no parent 7. SQLite checks the deferred foreign key at the commit, which fails.
+        // The table `parent` has no row 7. SQLite checks the deferred foreign key only at the
+        // commit, so the commit fails.
         let orphan: Work<()> = Box::new(|db, ()| db.execute("INSERT INTO child VALUES (7)", []));
         let (answers, mut receivers): (Vec<_>, Vec<_>) = (0..2).map(|_| oneshot::channel()).unzip();
 
@@ -181,7 +181,7 @@ mod tests {
         for answer in &mut receivers {
             assert!(
                 answer.try_recv().unwrap().is_err(),
-                "acknowledged without a commit"
+                "a call was acknowledged although the commit failed"
             );
         }
         assert_eq!(rows(&db), 0);

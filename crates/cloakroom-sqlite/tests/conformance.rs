@@ -14,7 +14,7 @@ cloakroom_testkit::conformance!(sqlite, {
     Keep::new(SqliteStore::open(path).unwrap(), folder)
 });
 
-cloakroom_testkit::conformance_shared!(two_on_one_file, {
+cloakroom_testkit::conformance_shared!(two_stores_on_one_file, {
     let (folder, path) = folder();
     let folder = Arc::new(folder);
     let open = || Keep::new(SqliteStore::open(&path).unwrap(), Arc::clone(&folder));
@@ -26,7 +26,7 @@ cloakroom_testkit::conformance!(a_table_of_django, {
     Keep::new(OnlyText::new(django(&path).await), folder)
 });
 
-cloakroom_testkit::conformance_shared!(two_on_one_table_of_django, {
+cloakroom_testkit::conformance_shared!(two_stores_on_one_table_of_django, {
     let (folder, path) = folder();
     let folder = Arc::new(folder);
     let (one, other) = OnlyText::pair(django(&path).await, django(&path).await);

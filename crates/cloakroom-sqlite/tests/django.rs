@@ -68,10 +68,10 @@ async fn a_row_has_the_values_that_django_would_write() {
 
 #[tokio::test]
 async fn a_row_of_django_is_loaded_saved_and_swept_by_djangos_rules() {
-    // The text in `expire_date`, the instant that the text denotes, and an instant at which
-    // Django's `clearsessions` keeps the row. The instants are microseconds after 2026-01-02
-    // 03:04:00. `clearsessions` keeps the last row although it has expired, because `clearsessions`
-    // compares texts, and `T` sorts after the space.
+    // Each case is the text in `expire_date`, the instant that the text denotes, and an instant at
+    // which Django's `clearsessions` keeps the session. The instants are microseconds after
+    // 2026-01-02 03:04:00. In the last case, `clearsessions` keeps an expired session, because
+    // `clearsessions` compares texts, and `T` sorts after the space.
     for (text, expires, kept_at) in [
         ("2026-01-02 03:04:06", 6_000_000, 5_000_000),
         ("2026-01-02 03:04:05", 5_000_000, 5_000_000),
@@ -94,7 +94,8 @@ async fn a_row_of_django_is_loaded_saved_and_swept_by_djangos_rules() {
         assert_eq!(store.sweep(now(kept_at), 10).await.unwrap(), 0, "{text}");
         written(store.save(&at(KEY), &entry.version, &draft("new")).await);
     }
-    // The text in `expire_date`, and an instant at which `clearsessions` deletes the row.
+    // Each case is the text in `expire_date`, and an instant at which `clearsessions` deletes the
+    // session.
     for (text, now) in [
         ("2026-01-02 03:04:04", 5_000_000),
         ("2026-01-02 03:04:05.200000", 5_250_000),
@@ -195,7 +196,7 @@ async fn the_journal_mode_user_version_and_schema_are_not_changed() {
 }
 
 #[tokio::test]
-async fn with_the_rollback_journal_calls_wait_for_a_lock_and_fail_after_the_timeout() {
+async fn calls_with_the_rollback_journal_wait_for_a_lock_and_fail_after_the_timeout() {
     let (_folder, path) = folder();
     let store = django(&path).await;
     let hasty = DjangoTable::builder(&path)

@@ -48,7 +48,10 @@ async fn waiting_saves_share_a_commit_and_are_acknowledged_after_it() {
                 |row| row.get(0),
             )
             .unwrap();
-        assert_eq!(committed, b"new", "acknowledged before the commit");
+        assert_eq!(
+            committed, b"new",
+            "a save was acknowledged before its commit"
+        );
     }
     // The writer commits the saves that it took from the queue before the lock was released, and
     // then all others.
@@ -102,7 +105,7 @@ async fn a_save_waits_for_the_lock_of_another_connection() {
     let mut create = begin(store.create(&at, &draft));
     assert!(
         store.load(&at).await.unwrap().is_none(),
-        "loads are not blocked"
+        "a load returned an entry that is not committed"
     );
     assert!(answer(&mut create).is_none());
     other_connection.execute_batch("COMMIT").unwrap();
@@ -169,12 +172,12 @@ async fn a_call_that_finds_the_queue_full_is_refused_at_once() {
     }
     assert_eq!(
         created, 1,
-        "every waiting call returned, and exactly one created the entry"
+        "exactly one waiting call must have created the entry"
     );
 }
 
 #[tokio::test]
-async fn dropping_a_waiting_call_does_not_disturb_the_others() {
+async fn dropping_a_waiting_call_does_not_disturb_other_calls() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
     let other_connection = other_connection(&path);
@@ -208,7 +211,7 @@ async fn dropping_the_last_clone_closes_the_file() {
 
     assert!(
         !log_path(&path).exists(),
-        "the last connection removes the log when it closes"
+        "the last connection did not remove the write-ahead log when it closed"
     );
 }
 
@@ -253,8 +256,8 @@ impl<F: Future + Send> Wake for Task<F> {
 
 /// Counts the transactions in the write-ahead log.
 ///
-/// A frame of the current log has the same salts as the log's header. The last frame of a
-/// transaction contains the size of the database; the other frames contain 0.
+/// A frame of the current log has the same salts as the log's header. Only the last frame of a
+/// transaction contains the size of the database; in its place, the other frames contain 0.
 fn commits_in_log(path: &Path) -> usize {
     let log = fs::read(log_path(path)).unwrap();
     let (header, frames) = log.split_at(32);

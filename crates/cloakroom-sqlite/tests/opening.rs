@@ -45,7 +45,7 @@ async fn a_session_of_a_megabyte_is_loaded_completely() {
 }
 
 #[tokio::test]
-async fn the_tables_of_the_application_are_not_touched() {
+async fn the_tables_of_the_application_are_not_changed() {
     let (_folder, path) = folder();
     let other_connection = other_connection(&path);
     let theirs = "PRAGMA user_version = 42;
@@ -100,7 +100,7 @@ async fn stores_on_two_tables_of_one_file_do_not_see_each_others_sessions() {
     let same = SqliteStore::builder(&path).table("oRDER").open().unwrap();
     assert!(
         same.load(&at(1)).await.unwrap().is_some(),
-        "SQLite ignores the case of a name"
+        "the case of the name selected another table"
     );
 }
 
@@ -144,7 +144,7 @@ async fn several_threads_can_open_a_new_file_at_the_same_time() {
 }
 
 #[tokio::test]
-async fn an_up_to_date_file_opens_while_another_connection_writes_to_it() {
+async fn a_file_with_the_current_schema_opens_while_another_connection_writes_to_it() {
     let (_folder, path) = folder();
     drop(SqliteStore::open(&path).unwrap());
     let other_connection = other_connection(&path);
@@ -173,7 +173,7 @@ async fn a_dropped_table_is_created_again_when_a_store_is_opened() {
     assert!(reopened.load(&at(1)).await.unwrap().is_none());
     assert!(
         store.load(&at(1)).await.unwrap().is_none(),
-        "the store that was already open finds the table too"
+        "the store that was already open does not find the new table"
     );
 }
 

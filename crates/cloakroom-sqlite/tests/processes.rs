@@ -1,5 +1,5 @@
 //! Several processes on one file. The tests run this test program again as a child process. The
-//! environment variable `ROLE` sets what the child does.
+//! environment variable that [`ROLE`] names tells the child what to do.
 #![allow(
     clippy::unwrap_used,
     reason = "test code; clippy does not recognise the helpers as such"
@@ -42,7 +42,8 @@ async fn two_processes_that_increment_one_counter_lose_no_increment() {
 #[tokio::test]
 async fn acknowledged_writes_survive_a_killed_process() {
     for round in soak::rounds(1) {
-        // A soak run has many rounds, and kills the process at a different moment in each of them.
+        // A soak run repeats this test in many rounds. Each round kills the process at a different
+        // moment.
         kill_after(500 - round % 400).await;
     }
 }
@@ -75,7 +76,7 @@ async fn kill_after(enough: usize) {
     for n in acknowledged {
         let entry = store.load(&at(n)).await.unwrap();
         assert_eq!(
-            entry.expect("the write was acknowledged").data,
+            entry.expect("an acknowledged write was lost").data,
             n.to_string()
         );
     }

@@ -38,7 +38,7 @@ async fn loads_are_answered_while_ten_thousand_expired_sessions_are_swept() {
         for n in 0..20 {
             let live = at(10_000 + (round * 20 + n) % 200);
             assert_eq!(store.load(&live).await.unwrap().unwrap().data, "live");
-            // Polls the sweep, which starts its next step if the previous step is done.
+            // Poll the sweep, so that it starts its next step if the previous step is done.
             if let Some(done) = answer(&mut sweep) {
                 sweep = Box::pin(async move { done });
                 break;
@@ -59,7 +59,7 @@ async fn loads_are_answered_while_ten_thousand_expired_sessions_are_swept() {
 }
 
 #[tokio::test]
-async fn unexpired_sessions_of_the_same_hour_are_not_swept() {
+async fn sessions_that_expire_later_in_the_same_hour_are_not_swept() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
     let first = draft("");

@@ -6,7 +6,8 @@ use crate::error::corrupt;
 use crate::pool::{Pool, Statement};
 
 // Creates the same table as Django's migration, so that Django accepts the table. A single
-// statement creates the table and its index, because MySQL could not roll back the first of two.
+// statement creates the table and its index, because MySQL could not roll back the first of two
+// statements if the second one failed.
 // The name of the index does not depend on the name of the table: in MySQL, index names need only
 // be unique within their table.
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS `{table}` (
@@ -25,7 +26,7 @@ pub(crate) fn create(table: &str) -> String {
     CREATE_TABLE.replace("{table}", table)
 }
 
-/// Creates the table if it does not exist, and checks that it has Django's columns.
+/// Creates the table if it does not exist, and checks that the table has Django's columns.
 pub(crate) async fn migrate(pool: &Pool, table: &str) -> Result<()> {
     // Check first: if the table exists, the user needs no right to create tables.
     if count_columns(pool, table).await? == DJANGOS_COLUMNS {

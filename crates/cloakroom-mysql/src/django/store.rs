@@ -30,10 +30,11 @@ use crate::sweep;
 /// # Guarantees
 /// * **Compares**: no edit is lost between requests that save through this store. The table has no
 ///   version column, so the statement that saves the new data also checks that the stored data is
-///   still the data that the request loaded. It compares byte by byte, whatever the collation of
-///   the column is. This store never overwrites a change that Django saved in the meantime.
-///   Django's own saves do not compare: a Django request may overwrite a change that this store
-///   saved while the request ran. A save of unchanged data returns `Written`.
+///   still the data that the request loaded. The statement compares the data byte by byte, whatever
+///   the collation of the column is. This store never overwrites a change that Django saved after
+///   the request loaded the session. Django's own saves do not compare the data: a Django request
+///   may overwrite a change that this store saved while the Django request ran. A save of unchanged
+///   data returns `Written`.
 /// * **Revokes**, **durable**, **shared**: as with [`MysqlStore`](crate::MysqlStore). The sessions
 ///   are also shared with Django.
 /// * **No owners**: writing a draft with an owner returns
@@ -49,13 +50,13 @@ use crate::sweep;
 /// With the usual collations, a cookie whose key differs in case or has trailing spaces opens the
 /// session in Django, but not in this store.
 ///
-/// The data must be ASCII, as all data that Django writes is. A save sends the old data and the
-/// new, so the maximum size of the data is about half of `max_allowed_packet`.
+/// The data must be ASCII; Django writes only ASCII. A save sends the old data and the new data in
+/// one packet, so the maximum size of the data is about half of `max_allowed_packet`.
 ///
 /// # When something fails
 /// In addition to the cases of the [crate](crate):
 /// * **Django's `migrate` has not been run**: every call returns
-///   [`Unavailable`](cloakroom::ErrorKind::Unavailable), and the message advises to run it.
+///   [`Unavailable`](cloakroom::ErrorKind::Unavailable), and the message advises to run `migrate`.
 /// * **Another program has written to the table**: loading an entry with an invalid date returns
 ///   [`Corrupt`](cloakroom::ErrorKind::Corrupt).
 /// * **An attacker reads the table**: the attacker can use the keys in it to open the sessions,
@@ -127,7 +128,7 @@ impl DjangoTable {
         Self::builder(url).connect().await
     }
 
-    /// Returns the options for Django's database at `url`, in the same form as for
+    /// Returns the options for Django's database at `url`, which has the same form as the URL of
     /// [`MysqlStore::builder`](crate::MysqlStore::builder).
     ///
     /// If the site has a custom session model, set the name of its [`table`](Builder::table).
@@ -319,7 +320,7 @@ impl Store for DjangoTable {
         let table = &self.0.table;
         let to = key_text(to).ok_or_else(|| unsupported_key(doing))?;
         table.check(new, doing)?;
-        // An entry cannot move to its own key. MySQL would not report a duplicate key for that.
+        // An entry cannot move to its own key, and MySQL would not report such a move as an error.
         let from = key_text(from).filter(|from| *from != to);
         let (Some(from), Some(seen)) = (from, version_text(seen)) else {
             return Ok(Outcome::Stale);

@@ -14,8 +14,9 @@ use crate::sweep::{Sweep, SweepPosition};
 //
 // In most collations, `abc`, `ABC` and `abc ` are equal. So the statements first find the row
 // through the index, which uses the collation of the column, and then compare the bytes of the key.
-// They also compare the bytes of the old data, because the table has no version column. The bytes
-// are UTF-8, the character set of the store's connections.
+// They also compare the bytes of the stored data with those that the caller loaded, because the
+// table has no version column. The bytes are compared in UTF-8, the character set of the store's
+// connections.
 //
 // The column `expire_date` stores UTC without a time zone. The statements convert it from and to
 // microseconds since 1970, so they do not depend on the time zone of the connection.
@@ -43,7 +44,7 @@ const DUE: &str = "SELECT {micros}, session_key FROM `{table}`
         AND (expire_date > {instant} OR (expire_date = {instant} AND session_key > ?))
     ORDER BY expire_date, session_key LIMIT {step}";
 
-// Compares the expiry again, because the row may have been saved since it was found. Access by
+// Compares the expiry again, because the row may have been saved since `DUE` found it. Access by
 // primary key and SKIP LOCKED ensure that the statement waits neither for another sweep nor for a
 // save.
 const CLAIM: &str = "SELECT session_key FROM `{table}` FORCE INDEX (PRIMARY)
@@ -100,7 +101,7 @@ impl Table {
             delete: fill(DELETE),
             sweep: Sweep::new(name, sweep.each_ref().map(String::as_str), due_params),
             ping: fill(PING),
-            // A save sends both the old data and the new.
+            // A save sends the old data and the new data in one packet.
             max_size: max_sent / 2,
         }
     }
@@ -115,7 +116,7 @@ impl Table {
         if draft.meta.owner.is_some() {
             return Err(unsupported(
                 doing,
-                "Django's table has no column for owners; the draft must have none",
+                "Django's table has no column for owners; the draft must have no owner",
             ));
         }
         if !draft.data.iter().all(|byte| byte.is_ascii() && *byte != 0) {
@@ -141,15 +142,16 @@ impl Table {
 /// Returns the session key in a store key, or `None` if it is too long or contains NUL or
 /// characters outside ASCII.
 ///
-/// Django's keys are ASCII. It depends on the character set of the column which other characters it
-/// can store. MySQL returns an error if a statement compares the column with other characters.
+/// Django's keys are ASCII. Which other characters the column can store depends on its character
+/// set. If a statement compares the column with a character that it cannot store, MySQL returns an
+/// error.
 pub(crate) fn key_text(key: &StoreKey) -> Option<&str> {
     let key = str::from_utf8(key.as_bytes()).ok()?;
     let fits = key.len() <= MAX_KEY_LEN && key.bytes().all(|byte| byte.is_ascii() && byte != 0);
     fits.then_some(key)
 }
 
-/// Returns the data that a version consists of, or `None` if it is not text.
+/// Returns the data that a version consists of, or `None` if the data is not text.
 pub(crate) fn version_text(version: &Version) -> Option<&str> {
     str::from_utf8(version.as_bytes()?).ok()
 }
@@ -233,8 +235,8 @@ mod tests {
             .unwrap();
         let table = Table::new(&name, 0);
 
-        // `new` puts the new columns before the other parameters. `seen` puts the old data after
-        // them.
+        // `new` puts the new data and expiry before the parameters in `rest`. `seen` puts the old
+        // data after those in `rest`.
         let key = || key_params("key42").to_vec();
         let new = |rest: Vec<Value>| [vec!["new".into(), 0.into()], rest].concat();
         let seen = |rest: Vec<Value>| [rest, vec!["data".into()]].concat();

@@ -73,7 +73,7 @@ async fn data_can_be_as_large_as_the_guarantees_promise_and_no_larger() {
     let max_size = store.guarantees().max_size.unwrap();
     assert!(
         max_size > 1 << 20,
-        "the server's default is larger than 1 MiB"
+        "this test needs a server whose max_allowed_packet is larger than 1 MiB"
     );
     let mut largest = draft("");
     largest.data = vec![0xff; max_size].into();

@@ -10,7 +10,7 @@ cloakroom_testkit::conformance!(mariadb, {
     store
 });
 
-cloakroom_testkit::conformance_shared!(two_on_one_table, {
+cloakroom_testkit::conformance_shared!(two_stores_on_one_table, {
     let Some(stores) = two_stores().await else {
         return;
     };
@@ -24,7 +24,7 @@ cloakroom_testkit::conformance!(a_table_of_django, {
     OnlyText::new(one)
 });
 
-cloakroom_testkit::conformance_shared!(two_on_one_table_of_django, {
+cloakroom_testkit::conformance_shared!(two_stores_on_one_table_of_django, {
     let Some((one, other)) = django().await else {
         return;
     };

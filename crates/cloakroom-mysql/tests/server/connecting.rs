@@ -1,5 +1,5 @@
-//! Tests the errors of connecting: their kinds, their messages, and that they never show the
-//! password.
+//! Tests the errors of connecting and of a missing table, that no error shows the password, and
+//! that calls can share a connection.
 
 use std::net::TcpListener;
 
@@ -10,7 +10,7 @@ use cloakroom_mysql::MysqlStore;
 use crate::support::{at, store, url};
 
 #[tokio::test]
-async fn the_error_of_a_url_that_cannot_be_parsed_does_not_quote_it() {
+async fn the_error_for_a_url_that_cannot_be_parsed_does_not_quote_the_url() {
     for url in [
         "",
         "s3cret",
@@ -51,7 +51,7 @@ async fn options_out_of_range_are_refused_before_connecting() {
 
 #[tokio::test]
 async fn the_error_of_an_unreachable_server_names_its_address_without_the_password() {
-    // No server listens on this port.
+    // The listener is dropped at once, so no server listens on this port.
     let port = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

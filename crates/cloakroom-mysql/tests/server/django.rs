@@ -59,7 +59,7 @@ async fn migrate_creates_exactly_the_table_that_djangos_migration_creates() {
 }
 
 #[tokio::test]
-async fn a_row_contains_what_django_would_write_whatever_the_servers_time_zone() {
+async fn a_row_contains_what_django_would_write_whatever_the_servers_time_zone_is() {
     let (Some(site), Some(url)) = (Site::new().await, url()) else {
         return;
     };
@@ -68,7 +68,7 @@ async fn a_row_contains_what_django_would_write_whatever_the_servers_time_zone()
         table,
         mut other_client,
     } = site;
-    // Only new connections use a new time zone of the server.
+    // A connection keeps the time zone that the server had when the connection was opened.
     let set_time_zone = "SET GLOBAL time_zone = '+05:30'";
     other_client.query_drop(set_time_zone).await.unwrap();
     let in_other_zone = django_on(url, &table).await;
@@ -127,7 +127,7 @@ async fn a_row_of_django_is_loaded_and_swept_by_djangos_rules() {
 }
 
 #[tokio::test]
-async fn keys_and_data_are_compared_byte_by_byte_whatever_the_collation() {
+async fn keys_and_data_are_compared_byte_by_byte_whatever_the_collation_is() {
     for charset in [
         "utf8mb4 COLLATE utf8mb4_general_ci",
         "utf8mb4 COLLATE utf8mb4_unicode_ci",

@@ -1,4 +1,4 @@
-//! Tests a failover: the server becomes read-only, and its host name leads to another server.
+//! Tests a failover: the server becomes read-only, and later its host name leads to another server.
 
 use cloakroom::ErrorKind;
 use cloakroom::store::Store;
@@ -66,7 +66,7 @@ async fn a_save_that_a_read_only_server_refuses_is_sent_to_the_new_primary() {
     assert_eq!(observer.load(&at(1)).await.unwrap().unwrap().data, "new");
 }
 
-/// A session key in Django's format.
+/// Returns a session key in Django's format.
 fn key() -> cloakroom::StoreKey {
     cloakroom::StoreKey::new(b"0f3k8w1v5n2q7x4c9z6b0m3j8h5g2d1s")
 }

@@ -17,7 +17,8 @@ async fn a_statement_that_a_deadlock_has_rolled_back_is_tried_again() {
     };
     let table = table_of(&store);
     let seen = written(store.create(&at(1), &draft("old")).await);
-    // In a deadlock, MySQL rolls back the transaction that has written less, which is the store's.
+    // In a deadlock, MySQL rolls back the transaction that has written less. The other client
+    // inserts many rows, so that MySQL rolls back the transaction of the store.
     other_client.query_drop("START TRANSACTION").await.unwrap();
     for n in 100..150 {
         insert(&mut other_client, &table, n).await;
@@ -92,7 +93,7 @@ async fn loads_deletes_and_sweeps_succeed_although_their_connection_was_killed()
 }
 
 #[tokio::test]
-async fn a_save_on_a_killed_connection_is_unavailable_and_the_next_one_succeeds() {
+async fn a_save_on_a_killed_connection_is_unavailable_and_the_next_save_succeeds() {
     let Some((store, database)) = store_in_new_database().await else {
         return;
     };
@@ -125,7 +126,8 @@ async fn no_acknowledged_save_is_lost_when_connections_are_killed_under_load() {
         }
     }
 
-    // The store tries this load again, so it replaces the connections that were killed last.
+    // The last kill may have closed the connections of the store. This load is tried again on a new
+    // connection, so the creation below does not use a killed one.
     assert!(store.load(&at(100)).await.unwrap().is_none());
     written(store.create(&at(100), &draft("")).await);
 }
@@ -133,9 +135,9 @@ async fn no_acknowledged_save_is_lost_when_connections_are_killed_under_load() {
 /// Increments a counter in a session. Each increment is written once, whichever connections are
 /// killed.
 ///
-/// If the outcome of a save is unknown, sends the same draft again. If that returns `Stale`, the
-/// first statement was carried out. Loading the session instead would be too early while the first
-/// statement may still be running.
+/// If the outcome of a save is unknown, saves the same draft again. If the second save returns
+/// `Stale`, the first one was carried out. A load might come too early to show the outcome, because
+/// the statement of the first save may still be running.
 async fn count_to_a_hundred(store: &MysqlStore, n: u64) {
     let new = draft("0");
     let mut seen = loop {
@@ -226,7 +228,7 @@ async fn wait_for_a_lock(table: &str) {
         if found > Some(0) {
             return;
         }
-        // The server refreshes this view only if it has not been read for 0.1 s.
+        // The server updates `INNODB_TRX` only if no client has read it for 0.1 s.
         tokio::time::sleep(Duration::from_millis(150)).await;
     }
     panic!("no transaction waits for {table}");

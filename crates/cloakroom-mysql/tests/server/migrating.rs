@@ -30,7 +30,7 @@ async fn several_stores_can_migrate_concurrently_and_repeatedly() {
 }
 
 #[tokio::test]
-async fn migrate_creates_the_table_that_schema_returns() {
+async fn migrate_creates_the_same_table_as_the_statement_of_schema() {
     let (Some(url), Some(mut other_client)) = (url(), other_client().await) else {
         return;
     };

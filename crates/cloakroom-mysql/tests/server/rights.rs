@@ -38,8 +38,8 @@ async fn a_user_with_the_documented_right_to_create_can_migrate() {
     let Some(url) = url() else { return };
     let (table, django, name) = (unique_name(), unique_name(), unique_name());
     let mut rights = documented_rights();
-    // Without CREATE, rights cannot be granted on a table that does not exist. So this user has the
-    // other rights on all tables.
+    // The rights on a table that does not exist can be granted only together with CREATE. So this
+    // user, who does not have CREATE, has the other rights on all tables.
     let user_without_create = create_user(url, &unique_name(), &[&grant(&rights, "*")]).await;
     let store = on(&user_without_create, &table).await;
     let error = store.migrate().await.unwrap_err();
@@ -71,7 +71,7 @@ async fn every_documented_right_is_needed() {
 
         let used = tokio::spawn(async move { use_store(&store).await });
 
-        assert!(used.await.is_err(), "{left_out} is not needed");
+        assert!(used.await.is_err(), "all calls succeed without {left_out}");
         let clear = format!("DELETE FROM {table}");
         other_client()
             .await

@@ -1,4 +1,4 @@
-//! Tests sessions in MySQL that two processes of a site use.
+//! Tests that two processes of a site can use the same session in MySQL.
 
 use cloakroom::{Session, SessionKey, Sessions};
 use http::{HeaderMap, StatusCode, header};

@@ -60,8 +60,7 @@ pub(crate) async fn other_client() -> Option<Conn> {
     Some(Conn::from_url(url()?).await.unwrap())
 }
 
-/// Creates a database to which only the store connects. Returns the URL and the name of the
-/// database.
+/// Creates a database for one test. Returns the URL and the name of the database.
 pub(crate) async fn new_database() -> Option<(String, String)> {
     let name = unique_name();
     other_client()
@@ -74,7 +73,7 @@ pub(crate) async fn new_database() -> Option<(String, String)> {
 }
 
 /// Creates a user with these rights. Each right is a `GRANT` statement without the name of the
-/// user. Returns the URL with the login of the user.
+/// user. Returns a URL that logs in as this user.
 pub(crate) async fn create_user(url: &str, name: &str, rights: &[&str]) -> String {
     let mut admin = Conn::from_url(url).await.unwrap();
     let create = format!("CREATE USER {name} IDENTIFIED BY 's3cret'");

@@ -77,7 +77,7 @@ fn a_backlog_of_expired_sessions_is_swept_while_requests_continue() {
     });
 }
 
-/// Inserts `count` sessions that expired one second apart, the last of them now.
+/// Inserts `count` sessions. The n-th of them, counted from 0, expired n seconds ago.
 async fn insert_expired(table: &str, count: usize) {
     let now = millis(SystemTime::now());
     // Insert in steps, because a million rows in one statement would be one long transaction.
@@ -116,7 +116,7 @@ async fn count_expired(table: &str, now: SystemTime) -> usize {
 const STEP: usize = 20_000;
 
 #[tokio::test]
-async fn a_sweep_keeps_unexpired_sessions_of_the_same_hour() {
+async fn a_sweep_keeps_sessions_that_expire_later_in_the_same_hour() {
     let Some(store) = store().await else { return };
     let expired = draft("");
     let mut alive = draft("");

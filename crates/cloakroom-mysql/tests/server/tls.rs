@@ -1,4 +1,5 @@
-//! Tests encrypted connections: which servers a store accepts, and that it keeps its guarantees.
+//! Tests encrypted connections: which servers a store accepts, and that the stores keep their
+//! guarantees over TLS.
 
 use cloakroom_harness::servers::{KillableServer, Kind, mariadb_tls};
 use cloakroom_mysql::MysqlStore;
@@ -26,7 +27,7 @@ cloakroom_testkit::conformance!(over_tls, {
     store
 });
 
-cloakroom_testkit::conformance_shared!(two_over_tls, {
+cloakroom_testkit::conformance_shared!(two_stores_over_tls, {
     let Some(server) = mariadb_tls() else { return };
     let table = unique_name();
     let one = on(server.url(), &table).await;

@@ -6,7 +6,7 @@ use crate::options::Builder;
 
 impl Builder<DjangoTable> {
     /// Returns the SQL that creates Django's table and its indexes, for sites that run their own
-    /// migrations. Django's own migration runs the same SQL.
+    /// migrations. Django's migration creates the same table and indexes.
     ///
     /// # Errors
     /// [`Config`](cloakroom::ErrorKind::Config) if the table's name is not valid.
@@ -23,7 +23,7 @@ impl Builder<DjangoTable> {
         self.sql(&SCHEMA)
     }
 
-    /// Opens the first connection. Does not try again if this fails.
+    /// Opens the first connection. If the attempt fails, does not try again.
     ///
     /// The table need not exist yet: see [`DjangoTable::migrate`]. Dropping the future changes
     /// nothing in the database.

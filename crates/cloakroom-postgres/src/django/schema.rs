@@ -1,6 +1,7 @@
 use crate::schema::Schema;
 
-// Exactly what Django's migration creates, including the names, so that Django accepts the table.
+// Creates exactly what Django's migration creates, including the names of the columns and indexes,
+// so that Django accepts the table.
 const CREATE_TABLE: &str = r#"CREATE TABLE IF NOT EXISTS "{table}" (
     "session_key" varchar(40) NOT NULL PRIMARY KEY,
     "session_data" text NOT NULL,

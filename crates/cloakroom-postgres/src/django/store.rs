@@ -28,8 +28,9 @@ use crate::value::Value;
 /// * **Compares**: no edit is lost between requests that save through this store. The table has no
 ///   version column, so the statement that saves the new data also checks, byte by byte, that the
 ///   stored data is still the data that the request loaded. This store never overwrites a change
-///   that Django saved in the meantime. Django's own saves do not compare: a Django request may
-///   overwrite a change that this store saved while the request ran.
+///   that Django saved after the request loaded the session. Django's own saves do not compare the
+///   data: a Django request may overwrite a change that this store saved while the Django request
+///   ran.
 /// * **Revokes**, **durable**, **shared**: as with [`PostgresStore`](crate::PostgresStore). The
 ///   sessions are also shared with Django.
 /// * **No owners**: writing a draft with an owner returns
@@ -41,12 +42,12 @@ use crate::value::Value;
 ///
 /// The store key of an entry is Django's session key itself, a text of up to 40 characters. Loading
 /// under any other store key returns `None`, and creating an entry under it returns `Unsupported`.
-/// The data must be ASCII, as all data that Django writes is.
+/// The data must be ASCII; Django writes only ASCII.
 ///
 /// # When something fails
 /// In addition to the cases of the [crate](crate):
 /// * **Django's `migrate` has not been run**: every call returns
-///   [`Unavailable`](cloakroom::ErrorKind::Unavailable), and the message advises to run it.
+///   [`Unavailable`](cloakroom::ErrorKind::Unavailable), and the message advises to run `migrate`.
 /// * **Another program has altered the table**: loading a row that cannot be read returns
 ///   [`Corrupt`](cloakroom::ErrorKind::Corrupt).
 /// * **An attacker reads the table**: the attacker can use the keys in it to open the sessions,
@@ -55,8 +56,8 @@ use crate::value::Value;
 /// # Cost
 /// Each call takes one round trip, as described in the [crate documentation](crate#cost). A sweep
 /// runs one statement for each 1,000 rows. A save sends the old data as well as the new data. A
-/// save that changes the expiry writes to all three indexes, because one of them is on
-/// `expire_date`. Like Django's `clearsessions`, a sweep keeps a session that expires at exactly
+/// save that changes `expire_date`, which has an index, is not heap-only (HOT), so it writes to all
+/// three indexes. Like Django's `clearsessions`, a sweep keeps a session that expires at exactly
 /// the given microsecond.
 ///
 /// # Schema
@@ -115,7 +116,7 @@ impl DjangoTable {
         Self::builder(url).connect().await
     }
 
-    /// Returns the options for Django's database at `url`, in the same form as for
+    /// Returns the options for Django's database at `url`, which has the same form as the URL of
     /// [`PostgresStore::builder`](crate::PostgresStore::builder).
     ///
     /// If the site has a custom session model, set the name of its [`table`](Builder::table).
@@ -238,8 +239,8 @@ impl Store for DjangoTable {
         Ok(outcome(&answer, new))
     }
 
-    /// Deletes the entry. If the answer to a delete is lost, the store sends the delete again,
-    /// because it is idempotent.
+    /// Deletes the entry. If the answer is lost, the store sends the statement again, because a
+    /// repeated delete changes nothing.
     async fn delete(&self, key: &StoreKey) -> Result<()> {
         let doing = "deleting a session from Django's table in PostgreSQL";
         let Some(key) = key_text(key) else {

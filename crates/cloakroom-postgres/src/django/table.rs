@@ -16,15 +16,15 @@ const CREATE: &str = r#"INSERT INTO "{table}" (session_key, session_data, expire
     VALUES ($1, $2, $3)
     ON CONFLICT (session_key) DO NOTHING"#;
 
-// The table has no version column, so the statement compares the old data. With `COLLATE "C"`, the
-// server compares byte by byte. The statement sets only Django's columns: a custom session model
-// may have more.
+// The table has no version column, so the statement compares the stored data with the data that the
+// caller loaded. With `COLLATE "C"`, the server compares the data byte by byte. The statement sets
+// only Django's columns: a custom session model may have more.
 const SAVE: &str = r#"UPDATE "{table}" SET session_data = $2, expire_date = $3
     WHERE session_key = $1 AND session_data COLLATE "C" = $4"#;
 
-// `NOT EXISTS` refuses a target key that exists. The primary key would refuse it too, but the
-// server would log the violation with the key. With `NOT EXISTS`, a violation happens only if a
-// concurrent statement inserts the target key.
+// `NOT EXISTS` refuses a target key that exists. Without it, the move would violate the primary
+// key, and the server would log the violation together with the target key. With `NOT EXISTS`, a
+// violation happens only if a concurrent statement inserts the target key.
 const RENAME: &str = r#"UPDATE "{table}" SET session_key = $1, session_data = $2, expire_date = $3
     WHERE session_key = $5 AND session_data COLLATE "C" = $4
         AND NOT EXISTS (SELECT 1 FROM "{table}" WHERE session_key = $1)"#;
@@ -106,7 +106,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The columns of a draft except for its key.
+/// The values of a draft for the columns `session_data` and `expire_date`.
 pub(crate) struct DraftColumns<'a> {
     data: &'a str,
     expires: SystemTime,
@@ -118,7 +118,7 @@ impl<'a> DraftColumns<'a> {
         if draft.meta.owner.is_some() {
             return Err(unsupported(
                 doing,
-                "Django's table has no column for owners; the draft must have none",
+                "Django's table has no column for owners; the draft must have no owner",
             ));
         }
         let plain = |byte: &u8| byte.is_ascii() && *byte != 0;
@@ -151,7 +151,7 @@ pub(crate) fn column_instant(at: SystemTime) -> SystemTime {
     from_micros(micros(at))
 }
 
-/// Returns the session key in a store key, or `None` if the column cannot store it.
+/// Returns the session key in a store key, or `None` if the column `session_key` cannot store it.
 pub(crate) fn key_text(key: &StoreKey) -> Option<&str> {
     let key = plain(key.as_bytes())?;
     (key.chars().count() <= MAX_KEY_CHARS).then_some(key)

@@ -1,8 +1,8 @@
 //! Helpers for the integration tests.
-#![allow(dead_code, reason = "each test file uses only some of them")]
+#![allow(dead_code, reason = "each test file uses only some of the helpers")]
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "test code; clippy does not recognise the helpers as such"
 )]
 
 use cloakroom::Result;
@@ -36,7 +36,7 @@ pub(crate) async fn django(url: &str, table: impl Into<String>) -> DjangoTable {
     store
 }
 
-/// Creates a database that no other test uses on the same server, and returns its URL.
+/// Creates a database for one test on the server of `url`, and returns the URL of the database.
 pub(crate) async fn database(url: &str) -> String {
     let name = unique_name();
     let create = format!("CREATE DATABASE {name}");
@@ -76,7 +76,8 @@ pub(crate) async fn other_client(url: &str) -> Client {
     client
 }
 
-/// Repeats `question` until its answer is true. The server waits between the tries.
+/// Repeats the query `question` until it returns true. If it does not within ten seconds, panics
+/// with `what`.
 pub(crate) async fn until(other_client: &Client, what: &str, question: &str) {
     for _ in 0..1_000 {
         let rows: Vec<Row> = other_client.query(question, &[]).await.unwrap();

@@ -1,6 +1,7 @@
 use rusqlite::Connection;
 
-// Exactly the SQL of Django's migrations, including the names, so that Django accepts the table.
+// The SQL of Django's migrations, with `IF NOT EXISTS` added. The names of the columns and of the
+// index are Django's, so that Django accepts the table.
 const CREATE_TABLE: &str = concat!(
     r#"CREATE TABLE IF NOT EXISTS "{table}" ("#,
     r#""session_key" varchar(40) NOT NULL PRIMARY KEY, "#,

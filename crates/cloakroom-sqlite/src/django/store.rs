@@ -28,8 +28,8 @@ use crate::options::Options;
 /// * **Compares**: no edit is lost between requests that save through this store. The table has no
 ///   version column, so the statement that saves the new session data also checks that the stored
 ///   data is still the data that the request loaded. This store never overwrites a change that
-///   Django saved in the meantime. Django's saves do not compare: a Django request may overwrite
-///   what this store saved during that request.
+///   Django saved after the request loaded the session. Django's own saves do not compare the data:
+///   a Django request may overwrite a change that this store saved while the Django request ran.
 /// * **Revokes**, **durable**, **shared**: as with a [`SqliteStore`](crate::SqliteStore). The
 ///   sessions are also shared with Django's processes.
 /// * **No owners**: writing a draft with an owner returns [`Unsupported`](ErrorKind::Unsupported).
@@ -40,8 +40,8 @@ use crate::options::Options;
 /// find out which, load the session.
 ///
 /// The store key of an entry is Django's session key, a text of up to 40 characters. With any other
-/// store key, `load` finds nothing and `create` returns `Unsupported`. The data must be ASCII, as
-/// all data that Django writes is.
+/// store key, `load` finds nothing and `create` returns `Unsupported`. The data must be ASCII;
+/// Django writes only ASCII.
 ///
 /// # When something fails
 /// The failures in the [crate](crate) documentation apply, and so do these:
@@ -308,8 +308,8 @@ impl Store for DjangoTable {
         })
     }
 
-    /// Works in small steps, between which other calls run. If the future is dropped, the finished
-    /// steps are not undone.
+    /// Works in small steps. Other calls run between the steps. If the future is dropped, the
+    /// finished steps are not undone.
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         let doing = "sweeping expired sessions from Django's table in SQLite";
         let mut swept = 0;

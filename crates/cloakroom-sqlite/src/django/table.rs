@@ -13,8 +13,8 @@ const CREATE: &str = r#"INSERT INTO "{table}" (session_key, session_data, expire
     VALUES (?1, ?2, ?3)
     ON CONFLICT (session_key) DO NOTHING"#;
 
-// Compares the old session data, because the table has no version column. Sets only Django's
-// columns, because a site's custom session model may have more.
+// Compares the stored session data with the data that the caller loaded, because the table has no
+// version column. Sets only Django's columns, because a site's custom session model may have more.
 const SAVE: &str = r#"UPDATE "{table}" SET session_data = ?2, expire_date = ?3
     WHERE session_key = ?1 AND session_data COLLATE BINARY = ?4"#;
 
@@ -47,8 +47,8 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// `name` must have passed `table_name::check`. The statements quote it because it may be an
-    /// SQL keyword.
+    /// Returns the statements for the table `name`, which must have passed `table_name::check`. The
+    /// statements quote the name, because it may be an SQL keyword.
     pub(crate) fn new(name: &str) -> Self {
         let on = |statement: &str| statement.replace("{table}", name);
         Self {
@@ -149,7 +149,7 @@ impl Columns {
         if draft.meta.owner.is_some() {
             return Err(unsupported(
                 doing,
-                "Django's table has no column for owners; the draft must have none",
+                "Django's table has no column for owners; the draft must have no owner",
             ));
         }
         let is_text = |byte: &u8| byte.is_ascii() && *byte != 0;
@@ -167,7 +167,8 @@ impl Columns {
     }
 }
 
-/// Returns `key` as text, or `None` if the column cannot store it. Then no row can have that key.
+/// Returns `key` as text, or `None` if the column `session_key` cannot store it, so that no row can
+/// have that key.
 pub(crate) fn key_text(key: &StoreKey) -> Option<String> {
     let key = str::from_utf8(key.as_bytes()).ok()?;
     let fits = key.chars().count() <= LONGEST_KEY && !key.contains('\0');

@@ -1,5 +1,5 @@
 //! Helpers for the tests in this folder.
-#![allow(dead_code, reason = "each test file uses only some of them")]
+#![allow(dead_code, reason = "each test file uses only some of the helpers")]
 #![allow(
     clippy::unwrap_used,
     reason = "test code; clippy does not recognise the helpers as such"
@@ -70,7 +70,7 @@ pub(crate) fn written(outcome: Result<Outcome>) -> Version {
 /// A started call, whose result can be polled or awaited.
 pub(crate) type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + 'a>>;
 
-/// Starts a call and polls it once, which puts it into the queue of the store.
+/// Polls a call once, which puts the call into the queue of the store, and returns the call.
 ///
 /// If the database is not locked, the store may have answered already. The returned call then
 /// contains the answer.
