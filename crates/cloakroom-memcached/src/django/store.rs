@@ -36,8 +36,8 @@ use crate::token_cache::{CACHED_TOKENS, TokenCache};
 /// # Guarantees
 /// * **Compares**: the server compares the CAS number (memcached's number for compare-and-swap) of
 ///   the bytes that the request read. No edit made through Cloakroom overwrites another edit made
-///   through Cloakroom. **Django does not compare**: a Django request overwrites changes made since
-///   it read the session, and may restore a session that was deleted since then.
+///   through Cloakroom. **Django makes no such comparison**: a Django request overwrites changes
+///   made since it read the session, and may restore a session that was deleted since then.
 /// * **Revokes**: a deleted session is gone for every process, unless such a Django request
 ///   restores it.
 /// * **Not durable**, **shared**, **evicts**: like [`MemcachedStore`](crate::MemcachedStore).

@@ -135,5 +135,5 @@ async fn assert_still_works<S: Store>(store: &S, n: u64) {
 }
 
 /// How many times a future is polled at most before it is dropped. The calls of most stores have
-/// fewer await points, so a future is dropped at each of them.
+/// fewer await points, so the tests drop a call at each of its await points.
 const MAX_POLLS: u64 = 12;
