@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_exptime_includes_the_grace_period_and_is_never_after_january_2038() {
+    fn an_exptime_includes_the_grace_period_and_is_unlimited_if_it_exceeds_32_bits() {
         let exptime = |millis| of(from_millis(millis));
 
         assert_eq!(exptime(1_800_000_000_000), 1_800_000_300);

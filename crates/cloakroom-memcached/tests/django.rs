@@ -1,5 +1,6 @@
 //! Tests `DjangoCache`: its guarantees, its keys and values in the server, and its use together
-//! with a Django site.
+//! with a Django site. The vectors are cases that were recorded from Django. A CAS number is
+//! memcached's number for compare-and-swap.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -509,7 +510,7 @@ async fn both<A: Future, B: Future>(one: A, other: B) -> (A::Output, B::Output) 
     in_time(async { tokio::join!(one, other) }).await
 }
 
-/// Opens the cache with the options of a vector, a case that was recorded from Django.
+/// Opens the cache with the options of a vector.
 fn cache_of_case(case: &Value, mut builder: DjangoCacheBuilder) -> DjangoCache {
     if let Some(key_prefix) = case["cache_options"]["KEY_PREFIX"].as_str() {
         builder = builder.key_prefix(key_prefix);

@@ -1,4 +1,5 @@
-//! Tests the commands that the store sends, and its reaction to faulty answers.
+//! Tests the commands that the store sends, and its reaction to faulty answers. A CAS number is
+//! memcached's number for compare-and-swap.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -237,7 +238,7 @@ async fn a_truncated_answer_is_an_error_and_the_next_call_opens_a_new_connection
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_match_is_an_error_and_closes_the_connection() {
+async fn an_answer_that_does_not_match_the_command_is_an_error_and_closes_the_connection() {
     let fake = Fake::start().await;
     let store = fake.store();
     let value = value_of(&draft("of another visitor")).await;

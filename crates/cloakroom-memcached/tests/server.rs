@@ -68,7 +68,8 @@ async fn a_save_to_a_restarted_server_does_not_use_an_old_cas_number() {
     let store = MemcachedStore::open(proxy.url()).unwrap();
     let seen = written(store.create(&at(1), &draft("before")).await);
 
-    // Each of the two items is the first on its server, so the two have the same CAS number.
+    // Each of the two items is the first on its server, so the two have the same CAS number (the
+    // number for compare-and-swap).
     let elsewhere = MemcachedStore::open(after.url()).unwrap();
     written(elsewhere.create(&at(1), &draft("after")).await);
     proxy.lead_to(after.url());

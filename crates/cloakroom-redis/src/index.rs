@@ -10,8 +10,8 @@ use crate::script::Script;
 
 /// Adds a session to the index of its owner. If the session is already in the index, the later of
 /// its two times counts. Removes the store keys whose time has passed by the server's clock, and
-/// sets the index to expire with its last store key. Arguments: the store key, and the time at
-/// which it is removed from the index.
+/// sets the index to expire with its last store key. Arguments: the store key of the session, and
+/// the time at which this store key is removed from the index.
 const ADD: &str = "
 local now = redis.call('TIME')[1] * 1000
 redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])
@@ -51,8 +51,8 @@ impl Index {
         }
     }
 
-    /// Adds a session that expires at `expires`. Returns the time at which it is removed from the
-    /// index, in milliseconds since 1970.
+    /// Adds a session that expires at `expires`. Returns the time at which the session is removed
+    /// from the index, in milliseconds since 1970.
     pub(crate) async fn add(
         &self,
         on: &Connection,

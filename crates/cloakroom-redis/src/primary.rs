@@ -27,8 +27,8 @@ pub(crate) enum Target {
 /// The store looks up the primary again and replaces the connection when
 /// * the connection breaks. Calls that wait for an answer fail, because their commands may have
 ///   been carried out; calls that begin later use the next connection;
-/// * the server refuses a command because it is not the primary. The command was not carried out,
-///   so it is sent again;
+/// * the server refuses a command because the server is not the primary. The command was not
+///   carried out, so it is sent again;
 /// * the server does not answer for [`LONGEST_SILENCE`] after a caller gave up;
 /// * the Sentinels name another server.
 pub(crate) struct Primary {

@@ -166,7 +166,7 @@ impl Sentinels {
         })
     }
 
-    /// Connects to the server at this address, if it is the primary.
+    /// Connects to the server at this address. Returns an error if the server is not the primary.
     async fn connect_to(
         &self,
         (host, port): &Address,

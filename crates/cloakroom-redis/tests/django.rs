@@ -1,5 +1,5 @@
 //! Tests `DjangoCache`: its guarantees, its keys and values in the server, and its use together
-//! with a Django site.
+//! with a Django site. The vectors are cases that were recorded from Django.
 #![allow(
     clippy::unwrap_used,
     reason = "clippy does not recognise the helpers as test code"
@@ -418,7 +418,7 @@ async fn open(url: &str, prefix: &str) -> DjangoCache {
     builder.connect().await.unwrap()
 }
 
-/// Opens the cache with the options of a vector, a case that was recorded from Django.
+/// Opens the cache with the options of a vector.
 async fn cache_of_case(case: &Value, url: &str) -> DjangoCache {
     let mut builder = DjangoCache::builder(url);
     if let Some(key_prefix) = case["cache_options"]["KEY_PREFIX"].as_str() {

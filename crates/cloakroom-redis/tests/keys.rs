@@ -19,7 +19,7 @@ use support::{
 };
 
 #[tokio::test]
-async fn a_key_stays_five_minutes_longer_than_its_session() {
+async fn a_key_stays_for_five_minutes_after_its_session_expires() {
     let Some((_, prefix, store, neighbour)) = opened(servers::redis()).await else {
         return;
     };
@@ -64,7 +64,7 @@ async fn the_latest_possible_expiry_does_not_overflow() {
 }
 
 #[tokio::test]
-async fn an_expired_session_is_still_loaded_within_five_minutes() {
+async fn an_expired_session_can_be_loaded_for_another_five_minutes() {
     let Some((_, _, store, _)) = opened(servers::redis()).await else {
         return;
     };

@@ -589,7 +589,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_chosen_answer_is_lost() {
+    async fn only_the_answer_after_the_given_number_of_answers_is_lost() {
         let (proxy, _server) = echo().await;
         let mut client = connect(&proxy).await;
 

@@ -11,6 +11,7 @@ pub(crate) struct Answer {
     /// The number that was sent with the command. It shows which command the server answers.
     pub(crate) opaque: Option<u64>,
     pub(crate) key: Option<Bytes>,
+    /// The number for compare-and-swap.
     pub(crate) cas: Option<u64>,
     /// The number by which clients distinguish kinds of values.
     pub(crate) flags: Option<u32>,

@@ -4,7 +4,7 @@ use super::Key;
 
 /// A meta command.
 pub(crate) enum Command<'a> {
-    /// `mg`: returns the value, its CAS number and its flags.
+    /// `mg`: returns the value, its flags and its CAS number (the number for compare-and-swap).
     Get(&'a Key),
     /// `ms` in the mode `add`: stores the new item if the key has no item.
     Add(&'a Key, NewItem<'a>),

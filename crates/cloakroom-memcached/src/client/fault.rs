@@ -19,7 +19,7 @@ pub(crate) enum Fault {
     Corrupt,
     /// The value has the layout of an older version of this store.
     Older,
-    /// The server returned no CAS number, so a compare-and-swap is impossible.
+    /// The server returned no CAS number (the number for compare-and-swap), which a save needs.
     NoCas,
     /// In every allowed try, another request changed the item first.
     Contended,

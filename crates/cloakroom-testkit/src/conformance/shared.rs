@@ -11,8 +11,8 @@ use super::sample::{
 };
 use super::take::test_taking;
 
-/// An entry that was created through one store is loaded through the other, and cannot be created
-/// again through the other.
+/// An entry that was created through one store is loaded through the other store. A second create
+/// through the other store is stale.
 pub async fn a_create_through_one_is_loaded_through_the_other<S: Store, T: Store>(
     one: S,
     other: T,
@@ -149,8 +149,8 @@ pub async fn a_logout_through_one_is_not_undone_by_saves_through_the_other<S: St
     test_logout(Arc::new(one), Arc::new(other)).await;
 }
 
-/// A visitor logs out through one store while a request through the other is held before or after
-/// one of its store calls. When the request continues, the session stays gone.
+/// A visitor logs out through one store while a request through the other store is held before or
+/// after a store call of this request. When the request continues, the session stays gone.
 ///
 /// The request reads the session, writes to it, extends it or gives it a new key. The promise is
 /// tested a second time with a [`CachedBackend`](cloakroom::CachedBackend) on the store of the

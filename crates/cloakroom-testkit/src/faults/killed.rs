@@ -10,8 +10,8 @@ use crate::{soak, unique_name};
 /// while the server is down and succeed afterwards, without a restart of the site. No acknowledged
 /// edit is lost, no edit is applied twice, and no ended session is restored.
 ///
-/// If [`is_durable`](TestServer::is_durable) returns `false`, sessions may be lost, but the other
-/// promises are still tested.
+/// If [`is_durable`](TestServer::is_durable) returns `false`, sessions may be lost. No other
+/// promise changes.
 pub async fn a_server_killed_under_load_loses_no_durable_data<S: Store>(
     mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,

@@ -15,7 +15,7 @@ conformance!(without_a_defect, Broken::new(Defect::Flawless));
 conformance_shared!(two_stores_without_a_defect, Broken::twice(Defect::Flawless));
 
 #[test]
-fn every_defect_is_found_by_the_promises_that_it_breaks() {
+fn every_defect_is_found_by_the_tests_of_the_promises_that_it_breaks() {
     for case in cases() {
         let message = case.failure();
         let Case {
@@ -44,7 +44,7 @@ fn defects_are_found_in_a_store_that_keeps_only_bytes() {
 }
 
 #[test]
-fn every_promise_is_broken_by_a_defect() {
+fn every_promise_is_broken_by_at_least_one_defect() {
     macro_rules! names {
         ([] $($promise:ident)+) => { BTreeSet::from([$(stringify!($promise)),+]) };
     }
