@@ -67,7 +67,8 @@ fn explain(fault: Fault) -> Explained {
         ),
         Fault::NoCas => (
             ErrorKind::Unavailable,
-            "the server returns no CAS numbers, so saves cannot compare; start it without `-C`",
+            "the server returns no CAS numbers, so saves cannot compare versions; start the server \
+             without `-C`",
         ),
         Fault::Oversized => (
             ErrorKind::Corrupt,
@@ -81,9 +82,9 @@ fn explain(fault: Fault) -> Explained {
         ),
         Fault::Older => (
             ErrorKind::Corrupt,
-            "the session was written by an older version of Cloakroom, which this version does not \
-             read; its visitor starts a new session, and memcached removes the item after its \
-             expiry",
+            "the session was written by an older version of Cloakroom, in a layout that this \
+             version does not read; the visitor starts a new session, and memcached removes the \
+             item after its expiry",
         ),
         Fault::Contended => (
             ErrorKind::Conflict,

@@ -32,9 +32,10 @@ const FIRST_SECOND: i64 = 30 * 24 * 60 * 60 + 1;
 /// The last `exptime` that is a point in time, in January 2038.
 const LAST_SECOND: i64 = i32::MAX as i64;
 
+/// The `exptime` of an item that memcached removes at once.
 const DROP_AT_ONCE: i64 = -1;
 
-/// memcached keeps the item until it is deleted or evicted.
+/// The `exptime` of an item that memcached keeps until the item is deleted or evicted.
 const NEVER: i64 = 0;
 
 #[cfg(test)]
@@ -44,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memcached_keeps_an_entry_for_a_grace_period_after_it_expires() {
+    fn an_exptime_includes_the_grace_period_and_is_unlimited_if_it_exceeds_32_bits() {
         let exptime = |millis| of(from_millis(millis));
 
         assert_eq!(exptime(1_800_000_000_000), 1_800_000_300);

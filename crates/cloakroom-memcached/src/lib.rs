@@ -10,8 +10,8 @@
 //!   and the same servers, and write the addresses in the URL in the same way.
 //! * **Evicts**: a server that runs out of memory removes the least recently used sessions. Use
 //!   dedicated servers for the sessions; on a shared server, cached pages displace them.
-//! * **No owners**: memcached cannot list keys, so the sessions of a user cannot be listed or ended
-//!   together.
+//! * **No owners**: memcached cannot list keys, so a user's sessions cannot be listed, and cannot
+//!   be ended all at once.
 //! * **At most 1 MiB less 4 KiB** per session by default; see [`max_size`](Builder::max_size).
 //!
 //! memcached removes a session five minutes after its expiry, so no sweep is needed. memcached
@@ -21,13 +21,13 @@
 //! ## Several servers
 //! Each session is on one server. The store chooses the server by the session's key and by the
 //! addresses as written in the URL. The order of the addresses makes no difference. **Adding a
-//! server ends some sessions**: the store then looks for them on the new server, which does not
-//! have them. A third server ends one session in three.
+//! server ends some sessions**: the store then looks for these sessions on the new server, which
+//! does not have them. Adding a third server ends one session in three.
 //!
 //! Sessions are not replicated, and no server takes over for one that is down. If two servers held
-//! the same session, a logout could miss one of the copies, and the visitor would be logged in
-//! again. For the same reason, do not use a proxy that replicates or fails over, and use only host
-//! names that resolve to one server each.
+//! the same session, a logout could miss one of the copies, and requests that find that copy would
+//! be logged in again. For the same reason, do not use a proxy that replicates or fails over, and
+//! use only host names that resolve to one server each.
 //!
 //! ## When things go wrong
 //! * **A server restarts**: its sessions are gone. Visitors have to log in again; no request fails.
@@ -52,16 +52,16 @@
 //!
 //! ## Keys
 //! Each session is one item. Its key consists of the prefix, `:` and the
-//! [`StoreKey`](cloakroom::StoreKey) in hexadecimal digits. If that is longer than the 250 bytes
-//! that memcached allows, `h` and the SHA-256 of the store key, in hexadecimal digits, come after
-//! the `:` instead. The value is the byte `02`, followed by the entry in the layout of
+//! [`StoreKey`](cloakroom::StoreKey) in hexadecimal digits. If such a key would be longer than the
+//! 250 bytes that memcached allows, `h` and the SHA-256 of the store key, in hexadecimal digits,
+//! come after the `:` instead. The value is the byte `02`, followed by the entry in the layout of
 //! [`cloakroom::store::packed`].
 //!
 //! ## Cost
 //! | call | round trips |
 //! |---|---|
 //! | load, create, delete | 1 |
-//! | save | 1, or 2 if this process neither loaded nor wrote the version that it replaces |
+//! | save | 1, or 2 if this process neither loaded nor wrote the version that the save replaces |
 //! | touch | 2 |
 //! | rename, at login | 4 |
 

@@ -8,8 +8,8 @@ use crate::error;
 
 /// Runs `work` and fails if it takes longer than `limit`.
 ///
-/// If `work` exceeds the limit, or if the future is dropped, the connection is closed. The server
-/// may or may not have carried out the command.
+/// If `work` exceeds the limit, or if the future is dropped, the connection that `work` uses is
+/// closed. The server may or may not have carried out the last command of `work`.
 pub(crate) async fn within<T>(
     limit: Duration,
     doing: &str,

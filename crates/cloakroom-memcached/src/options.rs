@@ -66,9 +66,9 @@ impl Builder {
     /// between 1 KiB and 128 MiB.
     ///
     /// memcached accepts items of up to 1 MiB, unless it was started with another limit (`-I`). The
-    /// 4 KiB are for the key, the owner, the label and memcached's header. If you raise this size,
-    /// raise the limit of every server first: a server that receives an item that is too large
-    /// refuses it **and removes the previous item**, which ends the session.
+    /// 4 KiB are for the key, memcached's header, and the session's owner and label. If you raise
+    /// this size, raise the limit of every server first: a server that receives a too large item
+    /// refuses that item **and removes the previous one**, which ends the session.
     ///
     /// # Examples
     /// ```
@@ -112,7 +112,8 @@ impl Builder {
     /// that is down.
     ///
     /// A rename consists of four calls, each with this timeout. Give the session layer a longer
-    /// timeout, because the layer's error does not name the server.
+    /// timeout: the error of this store names the server, but the error of the session layer does
+    /// not.
     ///
     /// # Examples
     /// ```

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::client::{Key, Server};
 
-/// Parses a URL. Returns its addresses as `host:port`.
+/// Parses a URL. Returns the addresses of its servers as `host:port`.
 pub(crate) fn addresses(url: &str) -> Result<Vec<String>> {
     let hosts = url
         .strip_prefix(SCHEME)
@@ -53,8 +53,8 @@ fn address(text: &str) -> Option<String> {
 
 /// Returns the server of a key: the one with the highest score (rendezvous hashing).
 ///
-/// The order of the servers makes no difference. When a server is added or removed, only the keys
-/// of that server move.
+/// The order of the servers makes no difference. A server that is added takes keys from the others,
+/// and a server that is removed leaves its keys to the others. No other key moves.
 pub(crate) fn of<'a>(servers: &'a [Server], key: &Key) -> &'a Server {
     match servers {
         [only] => only,

@@ -145,10 +145,11 @@ impl MemcachedStore {
         }
     }
 
-    /// Checks the size of a draft and encodes it. Returns its version and the encoded value.
+    /// Checks the size of a draft and encodes it. Returns the version of the draft and the encoded
+    /// value.
     ///
-    /// The size is checked before anything is sent: a server that receives an item that is too
-    /// large refuses it and removes the previous item.
+    /// The size is checked before anything is sent: a server that receives a too large item refuses
+    /// that item and also removes the previous one.
     fn encode(&self, doing: &str, new: &Draft) -> Result<(u64, Vec<u8>)> {
         let (data, size) = (new.data.len(), value::size(new));
         let max_size = self.0.max_size;

@@ -33,8 +33,8 @@ impl<V: Copy + Eq, T: Copy> TokenCache<V, T> {
         }
     }
 
-    /// Stores the token of the entry at `key`, which has this version. Without a token, removes the
-    /// cached one.
+    /// Stores the token that the entry at `key` has in this version. If `token` is `None`, removes
+    /// the cached token.
     pub(crate) fn insert(&self, key: &Key, version: V, token: Option<T>) {
         let Some(token) = token else {
             return self.remove(key);
@@ -54,7 +54,7 @@ impl<V: Copy + Eq, T: Copy> TokenCache<V, T> {
         });
     }
 
-    /// Returns the token of the entry at `key`, if it was stored for this version.
+    /// Returns the token of the entry at `key`, if the token was stored for this version.
     pub(crate) fn get(&self, key: &Key, version: V) -> Option<T> {
         let seen = self
             .change(|Generations { young, old }| young.get(key).or_else(|| old.get(key)).copied());

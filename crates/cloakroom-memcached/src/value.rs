@@ -139,9 +139,9 @@ mod tests {
         #[test]
         fn decoding_never_panics(
             bytes in proptest::collection::vec(any::<u8>(), 0..200),
-            known: bool,
+            has_known_layout: bool,
         ) {
-            let bytes = match known {
+            let bytes = match has_known_layout {
                 true => [&[LAYOUT][..], &bytes].concat(),
                 false => bytes,
             };

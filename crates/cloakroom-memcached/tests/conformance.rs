@@ -1,5 +1,5 @@
-//! Runs the conformance suite against both stores, through one store and through two stores that
-//! share the sessions, and against `MemcachedStore` with several servers.
+//! Runs the conformance suite against `MemcachedStore` and `DjangoCache`, through one store and
+//! through two stores that share the sessions, and against `MemcachedStore` with several servers.
 
 mod support;
 
@@ -19,7 +19,7 @@ cloakroom_testkit::conformance!(
     swept_by_backend
 );
 
-cloakroom_testkit::conformance_shared!(two_on_one_prefix, {
+cloakroom_testkit::conformance_shared!(two_stores_on_one_prefix, {
     let Some(server) = servers::memcached() else {
         return;
     };
@@ -57,7 +57,7 @@ cloakroom_testkit::conformance!(
     swept_by_backend
 );
 
-cloakroom_testkit::conformance_shared!(two_of_djangos_cache, {
+cloakroom_testkit::conformance_shared!(two_stores_on_djangos_cache, {
     let Some(server) = servers::memcached() else {
         return;
     };

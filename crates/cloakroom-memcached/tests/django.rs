@@ -1,5 +1,6 @@
 //! Tests `DjangoCache`: its guarantees, its keys and values in the server, and its use together
-//! with a Django site.
+//! with a Django site. The vectors are cases that were recorded from Django. A CAS number is
+//! memcached's number for compare-and-swap.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -220,7 +221,7 @@ async fn an_item_that_is_not_a_pickle_is_corrupt_and_stays_unchanged() {
     };
     let (cache, name) = (site.cache.clone(), site.name(&key(1)));
     let seen = written(cache.create(&key(1), &draft("ours")).await);
-    // The flags of bytes, an integer, a compressed pickle and a text, and all flags.
+    // The flags of bytes, an integer, a compressed pickle and a text, and all flags at once.
     for flags in [0, 2, 9, 16, u32::MAX] {
         site.plain.set(&name, flags, 100, b"ours").await;
 
@@ -244,7 +245,7 @@ async fn an_item_that_is_not_a_pickle_is_corrupt_and_stays_unchanged() {
 }
 
 #[tokio::test]
-async fn a_call_whose_answer_was_lost_is_applied_once_and_a_load_shows_it() {
+async fn a_call_whose_answer_was_lost_is_applied_once_and_a_load_shows_its_effect() {
     let Some(mut site) = Site::new().await else {
         return;
     };
@@ -328,7 +329,7 @@ async fn a_save_to_a_restarted_server_does_not_use_an_old_cas_number() {
     let cache = DjangoCache::open(proxy.url()).unwrap();
     let seen = written(cache.create(&key(1), &draft("before")).await);
 
-    // Each of the two items is the first on its server, so both have the same CAS number. In
+    // Each of the two items is the first on its server, so the two have the same CAS number. In
     // production, Django's engine `cached_db` writes a session to the cache again after a restart,
     // under the same key.
     let mut plain = Plain::of(&after).await;
@@ -509,7 +510,7 @@ async fn both<A: Future, B: Future>(one: A, other: B) -> (A::Output, B::Output) 
     in_time(async { tokio::join!(one, other) }).await
 }
 
-/// Opens the cache with the options of a test vector.
+/// Opens the cache with the options of a vector.
 fn cache_of_case(case: &Value, mut builder: DjangoCacheBuilder) -> DjangoCache {
     if let Some(key_prefix) = case["cache_options"]["KEY_PREFIX"].as_str() {
         builder = builder.key_prefix(key_prefix);
@@ -523,7 +524,7 @@ fn cache_of_case(case: &Value, mut builder: DjangoCacheBuilder) -> DjangoCache {
     builder.open().unwrap()
 }
 
-/// Returns the store key and the session of a test vector.
+/// Returns the store key and the session of a vector.
 fn session(case: &Value) -> (StoreKey, Draft) {
     let age = match case["value"]["_session_expiry"].as_i64() {
         None | Some(0) => COOKIE_AGE,

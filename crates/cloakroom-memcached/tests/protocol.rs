@@ -1,4 +1,5 @@
-//! Tests the commands that the store sends, and its reaction to faulty answers.
+//! Tests the commands that the store sends, and its reaction to faulty answers. A CAS number is
+//! memcached's number for compare-and-swap.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -57,7 +58,7 @@ async fn a_create_a_load_and_a_save_take_one_round_trip_each() {
 }
 
 #[tokio::test]
-async fn a_save_of_a_session_that_this_process_has_not_loaded_loads_it_before_comparing() {
+async fn a_save_of_a_session_that_this_process_has_not_loaded_loads_the_session_first() {
     let fake = Fake::start().await;
     let store = fake.store();
     let (old, new) = (draft("old"), draft("new"));
@@ -66,7 +67,7 @@ async fn a_save_of_a_session_that_this_process_has_not_loaded_loads_it_before_co
     let (outcome, ()) = both(store.save(&at(1), &old.version(), &new), async {
         let mut peer = fake.accept().await;
         peer.answer_value(&value, 41).await;
-        // A touch changed the CAS number in the meantime, but not the version.
+        // The test acts as if a touch had changed the CAS number, but not the version.
         assert!(peer.answer("EX c0").await.command().ends_with(" C41"));
         peer.answer_value(&value, 42).await;
         assert!(peer.answer("HD c43").await.command().ends_with(" C42"));
@@ -97,7 +98,7 @@ async fn a_save_with_an_outdated_version_is_stale_and_sends_no_write() {
 }
 
 #[tokio::test]
-async fn a_cas_number_from_before_a_restart_is_not_used_after_it() {
+async fn a_cas_number_from_before_a_restart_is_not_used_after_the_restart() {
     let fake = Fake::start().await;
     let store = fake.store();
     let (old, new) = (draft("old"), draft("new"));
@@ -240,7 +241,7 @@ async fn a_truncated_answer_is_an_error_and_the_next_call_opens_a_new_connection
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_match_is_an_error_and_closes_the_connection() {
+async fn an_answer_that_does_not_match_the_command_is_an_error_and_closes_the_connection() {
     let fake = Fake::start().await;
     let store = fake.store();
     let value = value_of(&draft("of another visitor")).await;
@@ -248,10 +249,10 @@ async fn an_answer_that_does_not_match_is_an_error_and_closes_the_connection() {
     let answer = |head: &str| [head.as_bytes(), b"\r\n", &value, b"\r\n"].concat();
 
     let not_answers = [
-        // Another key, or none.
+        // An answer with another key, or without a key.
         answer(&format!("VA {size} c1 ktest:{KEY_2} O1")),
         answer(&format!("VA {size} c1 O1")),
-        // The number of another command, or none.
+        // An answer with the number of another command, or without a number.
         answer(&format!("VA {size} c1 ktest:{KEY_1} O2")),
         answer(&format!("VA {size} c1 ktest:{KEY_1}")),
         b"EN O2\r\n".to_vec(),
@@ -327,7 +328,8 @@ async fn an_idle_connection_that_the_server_closed_causes_no_error() {
     let store = fake.store();
     drop(idle_connection(&store, &fake).await);
 
-    // The runtime has not reported the end of the connection yet, so the store has to check for it.
+    // The runtime has not reported the end of the connection yet, so the store has to ask the
+    // operating system.
     let (pong, _peer) = both(store.ping(), pong(&fake)).await;
 
     pong.unwrap();
@@ -468,7 +470,7 @@ async fn a_server_without_cas_numbers_is_refused() {
 
     let error = refused.unwrap_err();
     assert!(
-        error.to_string().contains("start it without `-C`"),
+        error.to_string().contains("start the server without `-C`"),
         "{error}"
     );
 }
@@ -533,7 +535,8 @@ async fn both<A: Future, B: Future>(one: A, other: B) -> (A::Output, B::Output) 
     in_time(async { tokio::join!(one, other) }).await
 }
 
-/// Makes the store open a connection, which is then idle. Returns the server's side of it.
+/// Makes the store open a connection, which is then idle. Returns the server's side of the
+/// connection.
 async fn idle_connection(store: &MemcachedStore, fake: &Fake) -> Peer {
     let (answer, peer) = both(store.ping(), pong(fake)).await;
     answer.unwrap();

@@ -68,7 +68,8 @@ async fn a_save_to_a_restarted_server_does_not_use_an_old_cas_number() {
     let store = MemcachedStore::open(proxy.url()).unwrap();
     let seen = written(store.create(&at(1), &draft("before")).await);
 
-    // Each of the two items is the first on its server, so both have the same CAS number.
+    // Each of the two items is the first on its server, so the two have the same CAS number (the
+    // number for compare-and-swap).
     let elsewhere = MemcachedStore::open(after.url()).unwrap();
     written(elsewhere.create(&at(1), &draft("after")).await);
     proxy.lead_to(after.url());
@@ -112,7 +113,8 @@ async fn the_largest_session_is_stored_with_the_longest_owner_and_label() {
     let prefix = format!("{:p<100}", unique_name());
     let store = on(server, &prefix);
     let max_size = store.guarantees().max_size.unwrap();
-    // An owner and a label of 3,000 bytes fit into the 3 KiB for both; 3,100 bytes do not.
+    // An entry may have 3 KiB besides the data. An owner and a label that together have 3,000 bytes
+    // fit into these 3 KiB. With 3,100 bytes, they do not.
     let mut large = draft("x".repeat(max_size));
     large.meta.owner = Some("o".repeat(1_500).into());
     large.meta.label = Some("l".repeat(1_500).into());
@@ -160,8 +162,8 @@ async fn expiries_beyond_thirty_days_and_beyond_2038_are_kept() {
     };
     let store = on(server, &unique_name());
     let last_of_32_bits = i64::from(i32::MAX) * 1_000;
-    // The first is in the year 2033. From the second on, the time that the server would have to
-    // keep exceeds 32 bits.
+    // The first expiry is in the year 2033. The others, with the grace period added, exceed 32
+    // bits.
     let expiries = [
         2_000_000_000_000,
         last_of_32_bits,

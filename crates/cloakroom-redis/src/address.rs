@@ -15,7 +15,7 @@ pub(crate) enum Address {
 }
 
 impl Address {
-    /// Parses a URL. Errors do not quote the URL: if it is malformed, any part may be the password.
+    /// Parses a URL. Errors do not quote the URL: any part of a malformed URL may be the password.
     /// Logs a warning if the URL names a server on another machine and has no setting for TLS.
     pub(crate) fn parse(url: &str) -> Result<Self> {
         let (url, encryption) = tls::split_off(url)?;
@@ -76,7 +76,8 @@ impl Address {
     }
 }
 
-/// The parts of a URL for Sentinels or a Cluster, without the scheme. It may name several hosts.
+/// The parts after the scheme of a URL for Sentinels or a Cluster. Such a URL may name several
+/// hosts.
 struct Hosts<'a> {
     /// The user and the password, with the `@`, or an empty string.
     login: &'a str,
@@ -116,8 +117,8 @@ fn sentinels(scheme: &str, rest: &str) -> Result<Address> {
     let (name, database) = path.split_once('/').unwrap_or((path, ""));
     if name.is_empty() || !name.bytes().all(is_in_names) {
         return Err(sentinel_url(
-            "the name of the primary, at its end, is missing or has characters other than letters, \
-             digits, `.`, `-` and `_`",
+            "the name of the primary at the end of the URL is missing or has characters other than \
+             letters, digits, `.`, `-` and `_`",
         ));
     }
     let (mut user, mut password) = ("", "");
@@ -186,20 +187,21 @@ fn cluster(scheme: &str, rest: &str) -> Result<Address> {
 fn node(url: &str) -> Result<ConnectionInfo> {
     let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
     let is_known = |name: &str| name == "protocol" || ["db", "user", "pass"].contains(&name);
-    // The driver would ignore unknown parameters, and with them a misspelled one.
+    // The driver ignores unknown parameters, so a misspelled parameter would have no effect.
     if !parameters
         .split('&')
         .map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name))
         .all(|name| name.is_empty() || is_known(name))
     {
         return Err(bad_url(
-            "it has an unknown parameter; use `protocol`, `sslmode` and `sslrootcert`, and with \
-             Sentinels `sentinel_user` and `sentinel_password`",
+            "it has an unknown parameter; the known ones are `protocol`, `sslmode` and \
+             `sslrootcert`, with Sentinels also `sentinel_user` and `sentinel_password`, with a \
+             Unix socket also `db`, `user` and `pass`",
         ));
     }
     let info = url.into_connection_info().map_err(invalid_url)?;
-    // By default, the driver tells the server its name with `CLIENT SETINFO`. The site does not
-    // need that, and an access list would have to allow the command.
+    // By default, the driver sends `CLIENT SETINFO` with the name of the driver. The store does not
+    // need that command, and an access list of the server would have to allow it.
     let mut redis = info.redis_settings().clone().set_skip_set_lib_name();
     // With version 3 of the protocol, the driver reports a broken connection at once, and the store
     // opens a new one before the next request needs it.
@@ -288,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn sentinels_have_their_own_port_and_login() {
+    fn sentinels_have_their_own_default_port_and_login() {
         let url = "redis+sentinel://ada:s3cret@one:7000,two,[::1]/cloak-room.1/3\
                    ?sentinel_password=0ther&protocol=resp2";
 
@@ -390,7 +392,7 @@ mod tests {
             ),
             (
                 "redis://:s3cret@h?require_ssl=s3cret",
-                "an unknown parameter; use",
+                "an unknown parameter; the known ones",
             ),
         ] {
             let Err(error) = Address::parse(url) else {
@@ -404,7 +406,7 @@ mod tests {
 
     #[cfg(feature = "cluster")]
     #[test]
-    fn only_a_server_on_another_machine_without_a_setting_for_tls_causes_a_warning() {
+    fn a_url_without_a_tls_setting_causes_a_warning_if_it_names_another_machine() {
         let warnings =
             |url| cloakroom_harness::tls::warnings(|| drop(Address::parse(url).unwrap()));
         for url in [

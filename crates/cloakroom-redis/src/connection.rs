@@ -43,8 +43,9 @@ impl Connection {
             Self::Primary(primary) => primary.ask(command).await,
             #[cfg(feature = "cluster")]
             Self::Cluster(cluster) => match redirect::ask(cluster, command).await {
-                // The driver did not send the command, because its last attempt to connect failed.
-                // The server may be back by now. The second call waits for a new attempt.
+                // The driver did not send the command, because the last attempt to connect failed.
+                // The server may be back by now. The second call waits for a new attempt to
+                // connect.
                 Err(error) if error.is_connection_refusal() => {
                     redirect::ask(cluster, command).await
                 }
@@ -76,8 +77,8 @@ async fn open_cluster(nodes: Vec<ConnectionInfo>, tls: Option<Tls>) -> RedisResu
         .response_timeout(ANSWER_TIMEOUT)
         .overall_response_timeout(Some(ANSWER_TIMEOUT))
         .tcp_settings(tcp())
-        // Turned off, because the driver would also repeat commands that may have been carried out.
-        // `redirect` repeats only commands that were not carried out.
+        // No retries by the driver: it would also repeat commands that may have been carried out.
+        // The module `redirect` repeats only commands that were not carried out.
         .retries(0);
     let builder = match &tls {
         Some(tls) => tls.cluster(builder),
@@ -93,7 +94,7 @@ async fn open_cluster(_: Vec<ConnectionInfo>, _: Option<Tls>) -> RedisResult<Con
 }
 
 /// Returns settings with which the kernel notices a failed machine or network within seconds. With
-/// default settings, it closes the connection only after about fifteen minutes.
+/// default settings, the kernel closes the connection only after about fifteen minutes.
 fn tcp() -> TcpSettings {
     let probes = socket2::TcpKeepalive::new()
         .with_time(SILENCE_LIMIT)
@@ -178,8 +179,9 @@ mod redirect {
         }
     }
 
-    /// The pauses before each repetition. Their sum is longer than a key takes to move, but much
-    /// shorter than a failover: during a failover the visitor gets an error instead of waiting.
+    /// The pause before each repetition. Together, the pauses are longer than a key takes to move,
+    /// but much shorter than a failover: during a failover the visitor gets an error instead of
+    /// waiting.
     const PAUSES: [Duration; 6] = [
         Duration::ZERO,
         Duration::from_millis(10),
@@ -197,6 +199,6 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// unacknowledged before the kernel closes the connection.
 const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 
-/// The longest time to wait for an answer. It matters only to programs that call the store
+/// The longest time to wait for an answer. This limit matters only to programs that call the store
 /// directly: the timeout of the session layer is shorter.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);

@@ -45,9 +45,9 @@ if head ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3])
 return 1";
 
-/// Like `SAVE`, but writes only if the entry already has this owner and the owner's index keeps it
-/// until the key expires; otherwise returns 2, and the caller must update the index first. Takes
-/// one more argument: the owner as encoded in the value.
+/// Like `SAVE`, with one more argument: the owner as encoded in the value. Writes only if the entry
+/// already has this owner and the owner's index keeps the entry until the key expires. Otherwise
+/// returns 2: the caller must update the index first.
 const SAVE_INDEXED: &str = "
 if head ~= ARGV[1] then return 0 end
 if read(OWNER, OWNER + #ARGV[4]) ~= ARGV[4] then return 2 end
@@ -134,8 +134,8 @@ impl Entries {
         }
     }
 
-    /// Like [`load`](Self::load), but returns `None` for an entry of an older version: such an
-    /// entry is no longer a session and must not prevent a user from ending the other sessions.
+    /// Like [`load`](Self::load), but returns `None` for an entry in the older layout: such an
+    /// entry is no longer a session and must not prevent its owner from ending other sessions.
     pub(crate) async fn load_listed(
         &self,
         on: &Connection,
@@ -287,8 +287,8 @@ pub(crate) enum Swap {
     /// The entry has another version or does not exist. Nothing was changed.
     Stale,
     Done,
-    /// The owner whose index the caller has to update. Whether the entry was changed depends on the
-    /// method.
+    /// The owner whose index the caller has to update. `delete` and `retire` have changed the
+    /// entry; `touch` has not.
     Owner(Vec<u8>),
     /// Nothing was changed: the index of the owner must be updated first.
     Unindexed,

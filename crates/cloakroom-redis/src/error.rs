@@ -12,9 +12,10 @@ pub(crate) fn refused(doing: &'static str, cause: RedisError) -> Error {
     }
 }
 
-/// Returns whether the server refused the command because it is not the primary, or has not loaded
-/// its data yet. A server that returns this error has changed nothing: a script is refused before
-/// it begins or at its first write, and the role of a server does not change while a script runs.
+/// Returns whether the server refused the command because the server is not the primary, or has not
+/// loaded its data yet. A server that returns such an error has changed nothing: it refuses a
+/// script before the script begins or at the first write, and the role of a server does not change
+/// while a script runs.
 pub(crate) fn is_not_primary(error: &RedisError) -> bool {
     match error.kind() {
         Cause::Server(
@@ -34,7 +35,8 @@ fn is_read_only_script(error: &RedisError) -> bool {
     })
 }
 
-/// Returns the error for a server that a Sentinel named but that is not the primary.
+/// Returns the error for a server that a Sentinel named as the primary, but that is not the
+/// primary.
 pub(crate) fn not_primary() -> RedisError {
     redis::make_extension_error(NOT_PRIMARY.to_owned(), None)
 }
@@ -86,7 +88,8 @@ pub(crate) fn invalid_url(cause: RedisError) -> Error {
 
 /// Returns the kind of the error, what went wrong and what to do about it.
 fn explain(cause: &RedisError) -> (ErrorKind, &'static str) {
-    // Before Redis 7.0, the code of an error in a script is in the middle of its text.
+    // Before Redis 7.0, an error in a script has the code `ERR`, and its actual code is in the
+    // middle of its text.
     let has_code = |code: &str| {
         cause.code() == Some(code) || cause.detail().is_some_and(|detail| detail.contains(code))
     };
@@ -122,7 +125,7 @@ fn explain(cause: &RedisError) -> (ErrorKind, &'static str) {
         }
         Cause::MasterNameNotFoundBySentinel => (
             ErrorKind::Config,
-            "the Sentinels watch no primary of the name at the end of the URL; correct the name",
+            "the Sentinels watch no primary with the name at the end of the URL; correct the name",
         ),
         _ if is_read_only_script(cause) => (ErrorKind::Unavailable, REPLICA),
         Cause::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) => {
@@ -172,15 +175,15 @@ fn explain(cause: &RedisError) -> (ErrorKind, &'static str) {
     }
 }
 
-/// Returns whether the error quotes the arguments of the command. They include the store key, which
-/// in Django's formats is the session key.
+/// Returns whether the error quotes the arguments of the command. The arguments include the store
+/// key, which in Django's formats is the session key.
 fn shows_arguments(cause: &RedisError) -> bool {
     cause
         .detail()
         .is_some_and(|detail| detail.contains("with args"))
 }
 
-/// The code of [`not_primary`]. No server uses it.
+/// The code of the error [`not_primary`]. No server uses this code.
 const NOT_PRIMARY: &str = "NOTPRIMARY";
 
 const NO_PERMISSION: &str = "the server's access list does not allow this; \
@@ -196,8 +199,9 @@ const REPLICA: &str = "the server is a replica, and the URL still leads to it; \
 const FOREIGN: &str = "the value was not written by this store and is left unchanged; \
     choose a prefix that no other program uses";
 
-const OLDER: &str = "the session was written by an older version of Cloakroom, which this version \
-    does not read; its visitor starts a new session, and Redis deletes the key when it expires";
+const OLDER: &str = "the session was written by an older version of Cloakroom, in a layout that \
+    this version does not read; the visitor starts a new session, and Redis deletes the key when \
+    the key expires";
 
 #[cfg(test)]
 mod tests {

@@ -8,10 +8,10 @@ use crate::error::{refused, unexpected_answer};
 use crate::expiry::indexed_until;
 use crate::script::Script;
 
-/// Adds a session to the index of its owner. The time of a session that is already in the index
-/// becomes later but never earlier. Removes the members whose time has passed by the server's
-/// clock, and sets the index to expire with its last member. Arguments: the store key, and the time
-/// at which it is removed from the index.
+/// Adds a session to the index of its owner. If the session is already in the index, the later of
+/// its two times counts. Removes the store keys whose time has passed by the server's clock, and
+/// sets the index to expire with its last store key. Arguments: the store key of the session, and
+/// the time at which this store key is removed from the index.
 const ADD: &str = "
 local now = redis.call('TIME')[1] * 1000
 redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])
@@ -20,8 +20,8 @@ local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
 if last then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', last)) end
 return 1";
 
-/// Removes the members whose time has passed by the server's clock, and returns the remaining
-/// members.
+/// Removes the store keys whose time has passed by the server's clock, and returns the remaining
+/// store keys.
 const LIST: &str = "
 local now = redis.call('TIME')[1] * 1000
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
@@ -33,8 +33,9 @@ return redis.call('ZRANGE', KEYS[1], 0, -1)";
 /// A store key is added before its session is written and removed after its session is deleted, so
 /// every live session is in the set. After a crash or a change of owner, the set may also contain
 /// store keys without a session of this owner. `RedisStore::owned_by` loads every session and skips
-/// such members. A script removes them after their time has passed. Listing does not remove them
-/// earlier, because the store key of a session that is *about to be* written looks the same.
+/// such store keys. The scripts remove them once their time has passed. `owned_by` does not remove
+/// them earlier, because it cannot distinguish them from the store key of a session that is *about
+/// to be* written.
 pub(crate) struct Index {
     prefix: Vec<u8>,
     add: Script,
@@ -50,8 +51,8 @@ impl Index {
         }
     }
 
-    /// Adds a session that expires at `expires`. Returns the time at which it is removed from the
-    /// index, in milliseconds since 1970.
+    /// Adds a session that expires at `expires`. Returns the time at which the session is removed
+    /// from the index, in milliseconds since 1970.
     pub(crate) async fn add(
         &self,
         on: &Connection,
@@ -74,7 +75,7 @@ impl Index {
         let mut remove = redis::cmd("ZREM");
         remove.arg(self.key(owner)).arg(key.as_bytes());
         // The session is deleted, which is what the caller asked for. If this command fails, the
-        // member is removed when its time has passed.
+        // store key is removed from the index when its time has passed.
         let _ = on.ask(&remove).await;
     }
 

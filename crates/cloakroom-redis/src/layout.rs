@@ -2,7 +2,7 @@
 //!
 //! | bytes | content |
 //! |---|---|
-//! | 0–1 | the mark: `0xc7 0x02`, which is not valid UTF-8. The second byte is the version of this layout |
+//! | 0–1 | the mark: `0xc7 0x02`, which is not valid UTF-8. The second byte is the number of this layout |
 //! | 2–9 | the time at which the index of the owner removes the entry; 0 if the entry has no owner |
 //! | 10– | the entry, in the layout of [`packed`] |
 //!
@@ -14,8 +14,8 @@ use bytes::{Buf, BufMut, Bytes};
 use cloakroom::Result;
 use cloakroom::store::{Draft, Entry, SaveId, Version, packed};
 
-/// The mark and the save id of an entry. Scripts compare both, so that they never change a value
-/// that this store did not write.
+/// The mark and the save id of an entry. Scripts compare both with those of the stored value, so
+/// that they never change a value that this store did not write.
 pub(crate) type Head = [u8; 10];
 
 /// Returns the head of the entry with this version, or `None` if this store did not issue the
@@ -58,33 +58,33 @@ pub(crate) fn decode(mut value: Bytes) -> Result<Entry, Unread> {
 /// Why a value could not be decoded.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Unread {
-    /// It was not written by this store.
+    /// The value was not written by this store.
     Foreign,
-    /// It was written by an older version of this store.
+    /// The value has the first layout, which an older release of this store wrote.
     Older,
 }
 
 pub(crate) const MARK: [u8; 2] = [0xc7, 2];
 
-/// The mark of the first layout, which this version does not read.
+/// The mark of the first layout, which this release does not read.
 pub(crate) const OLD_MARK: [u8; 2] = [0xc7, 1];
 
 // The offsets that the scripts use.
 
-/// The end of the mark, and the start of the time at which the index removes the entry.
+/// The end of the mark. The time at which the index removes the entry starts here.
 pub(crate) const MARK_END: usize = MARK.len();
 
-/// The end of the time at which the index removes the entry, and the start of the packed entry.
+/// The start of the packed entry. The time at which the index removes the entry ends here.
 pub(crate) const PACKED: usize = MARK_END + 8;
 
 pub(crate) const SAVE_ID: usize = PACKED + packed::SAVE_ID;
 
-/// The end of the save id, and the start of the fields that a touch changes.
+/// The end of the save id. The fields that a touch changes start here.
 pub(crate) const TOUCHED: usize = PACKED + packed::TOUCHED;
 
 pub(crate) const OWNER: usize = PACKED + packed::OWNER;
 
-/// The end of the owner's length, and the start of its text.
+/// The start of the owner's text, which follows the length of that text.
 pub(crate) const OWNER_TEXT: usize = OWNER + packed::LEN_BYTES;
 
 #[cfg(test)]

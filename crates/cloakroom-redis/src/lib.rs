@@ -1,8 +1,8 @@
 #![doc = include_str!("../README.md")]
 //!
 //! ## Guarantees
-//! * **Compares**: the script that saves a session first checks that it has not changed since it
-//!   was loaded, so no edit is overwritten.
+//! * **Compares**: the script that saves a session first checks that the session has not changed
+//!   since the request loaded it, so no edit is overwritten.
 //! * **Revokes**: a deleted session is gone for every process.
 //! * **Not durable**: Redis acknowledges a write as soon as the write is in memory. See
 //!   [When things go wrong](#when-things-go-wrong).
@@ -28,16 +28,16 @@
 //!   acknowledges writes that will be lost. Use PostgreSQL if an undone logout is not acceptable.
 //! * **The server becomes a replica**: it refuses writes, and the store connects again. With
 //!   Sentinels, the store asks them for the primary, and also connects again when they announce
-//!   another primary. Without Sentinels, it resolves the host name in the URL again. A refused
-//!   write was not carried out, so it is sent to the new server, up to three times within a quarter
-//!   of a second. Calls return [`Unavailable`](cloakroom::ErrorKind::Unavailable) until the
+//!   another primary. Without Sentinels, the store resolves the host name in the URL again. A
+//!   refused write was not carried out, so it is sent to the new server, up to three times within a
+//!   quarter of a second. Calls return [`Unavailable`](cloakroom::ErrorKind::Unavailable) until the
 //!   Sentinels or the host name lead to the primary, and succeed within ten seconds after that.
 //!   While the host name leads to a replica, loads succeed but may return slightly outdated
 //!   sessions.
 //! * **The connection breaks**: a load is sent again. A save may or may not have been carried out.
 //!   The session layer loads the session to find out, and responds with 503 if that fails. No
 //!   edit is applied twice. A call that begins after the store has noticed the break uses a new
-//!   connection; with `?protocol=resp2` the first call notices it.
+//!   connection. With `?protocol=resp2`, the store notices the break only when a call fails.
 //! * **The server does not answer**: calls fail with
 //!   [`Unavailable`](cloakroom::ErrorKind::Unavailable) at once if the connection is refused, and
 //!   otherwise after the timeout of the session layer. If a caller gives up and the connection
@@ -87,13 +87,14 @@
 //! | `cloakroom:o:` followed by the owner | the index of the owner: a sorted set of the owner's store keys. The score of a store key is the time at which it is removed from the index, in milliseconds since 1970 |
 //!
 //! Every key has a time to live. A session stays until five minutes after it expires. Its store key
-//! stays in the index for another hour. An index stays until its last member is removed. Expired
+//! stays in the index for another hour. An index stays until its last store key is removed. Expired
 //! data needs no sweep, even after a crash.
 //!
 //! The value of a session starts with the bytes `c7 02`. The next eight bytes are the time at which
 //! the session is removed from the index, in milliseconds since 1970, big-endian, or 0 if the
 //! session has no owner. The entry follows, in the layout of [`cloakroom::store::packed`]. A value
-//! that starts with `c7 01` was written by an older version; loading it returns an error.
+//! that starts with `c7 01` was written by an older version of this crate; loading it returns an
+//! error.
 //!
 //! ## Cost
 //! | call | round trips without an owner | round trips with an owner |

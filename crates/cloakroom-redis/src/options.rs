@@ -68,7 +68,7 @@ impl Builder {
     ///   password, or if the Sentinels do not know the name of the primary.
     /// * [`Unavailable`](cloakroom::ErrorKind::Unavailable) or
     ///   [`Timeout`](cloakroom::ErrorKind::Timeout) if the server cannot be reached. A single
-    ///   server is tried twice, for at most two seconds each. With Sentinels, each Sentinel is
+    ///   server is tried twice, each time for at most two seconds. With Sentinels, each Sentinel is
     ///   first asked for the primary, which takes at most a second per Sentinel.
     ///
     /// # Examples

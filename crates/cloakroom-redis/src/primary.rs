@@ -27,8 +27,8 @@ pub(crate) enum Target {
 /// The store looks up the primary again and replaces the connection when
 /// * the connection breaks. Calls that wait for an answer fail, because their commands may have
 ///   been carried out; calls that begin later use the next connection;
-/// * the server refuses a command because it is not the primary. The command was not carried out,
-///   so it is sent again;
+/// * the server refuses a command because the server is not the primary. The command was not
+///   carried out, so it is sent again;
 /// * the server does not answer for [`LONGEST_SILENCE`] after a caller gave up;
 /// * the Sentinels name another server.
 pub(crate) struct Primary {
@@ -39,8 +39,8 @@ pub(crate) struct Primary {
 
 struct Inner {
     target: Arc<Target>,
-    /// The last attempt to connect, which contains the connection once it has succeeded. Calls
-    /// share it, so at most one attempt is in progress at a time.
+    /// The last attempt to connect, which contains the connection once the attempt has succeeded.
+    /// All calls share the attempt, so at most one is in progress at a time.
     attempt: Mutex<Attempt>,
 }
 
@@ -85,8 +85,8 @@ impl Primary {
         answer
     }
 
-    /// Returns the current connection. If there is no usable one, waits for the attempt to connect
-    /// that is in progress, or for a new one.
+    /// Returns the current connection. If that is not usable, waits for the attempt to connect that
+    /// is in progress, or for a new attempt.
     async fn link(&self) -> RedisResult<Arc<Link>> {
         let attempt = {
             let mut attempt = self.inner.attempt();
@@ -172,7 +172,7 @@ struct Link {
     /// `true` if new calls must use another connection.
     retired: Arc<AtomicBool>,
     /// The time at which a caller first gave up on a call after the last answer, or `None` if no
-    /// caller has.
+    /// caller has given up since then.
     silent_since: Mutex<Option<Instant>>,
 }
 
@@ -251,7 +251,8 @@ impl Drop for Call<'_> {
     fn drop(&mut self) {
         let mut silent_since = self.link.silent_since();
         match self.answered {
-            // Answers arrive in order, so the server has finished every earlier command, too.
+            // Answers arrive in order, so the server has also answered every call on which a caller
+            // gave up earlier.
             true => *silent_since = None,
             false => *silent_since = silent_since.or_else(|| Some(Instant::now())),
         }
@@ -288,8 +289,8 @@ const PAUSES: [Duration; 3] = [
 ];
 
 /// The minimum age at which a connection to a replica is replaced. This limits how often a site
-/// connects while its URL leads to a replica. Shorter than the second of [`PAUSES`], so that the
-/// next try of a refused command can use a new connection.
+/// connects while its URL leads to a replica. The age is shorter than the second pause in
+/// [`PAUSES`], so that the next try of a refused command can use a new connection.
 const YOUNG: Duration = Duration::from_millis(40);
 
 /// How often an attempt tries to connect. The second try helps a request that arrives while the
@@ -301,7 +302,7 @@ const CONNECT_TRIES: usize = 2;
 const CONNECT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a connection may be silent after a caller gave up on a call, before the store replaces
-/// it. The time that the caller waited before it gave up does not count.
+/// the connection. The time that the caller waited before giving up does not count.
 ///
 /// A quiet site may lose a healthy connection this way: after a browser disconnects in the middle
 /// of a call, no later answer shows that the server is healthy. The next call then opens a new

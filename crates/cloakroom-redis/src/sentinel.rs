@@ -93,8 +93,8 @@ impl Sentinels {
                 },
                 Err(error) => error,
             };
-            // Report an unknown name only if every Sentinel was reached and reported it. Otherwise
-            // the other error is more helpful.
+            // Report an unknown name only if every Sentinel reports that it does not know the name.
+            // Otherwise the error of another Sentinel is more helpful.
             if failure.as_ref().is_none_or(is_unknown_name) {
                 failure = Some(error);
             }
@@ -166,7 +166,7 @@ impl Sentinels {
         })
     }
 
-    /// Connects to the server at this address, if it is the primary.
+    /// Connects to the server at this address. Returns an error if the server is not the primary.
     async fn connect_to(
         &self,
         (host, port): &Address,
@@ -211,8 +211,8 @@ fn is_unknown_name(error: &RedisError) -> bool {
 /// the next Sentinel may be reachable.
 const SENTINEL_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The pause before another Sentinel is watched. It limits how often the store connects while the
-/// Sentinels cannot be reached or disagree.
+/// The pause before another Sentinel is watched. The pause limits how often the store connects
+/// while the Sentinels cannot be reached or disagree.
 pub(crate) const WATCH_PAUSE: Duration = Duration::from_secs(1);
 
 #[cfg(all(test, feature = "tls"))]

@@ -123,8 +123,8 @@ impl Store for RedisStore {
     }
 
     /// If the future is dropped, the session is created completely or not at all. The index of its
-    /// owner may keep a member without a session: [`owned_by`](Store::owned_by) skips it, and the
-    /// server removes it later.
+    /// owner may keep a store key without a session: [`owned_by`](Store::owned_by) skips this store
+    /// key, and the server removes it later.
     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         self.0.create(key, new, "creating a session in Redis").await
     }
@@ -182,8 +182,8 @@ impl Store for RedisStore {
         let Some(seen) = head(seen).filter(|_| from != to) else {
             return Ok(Outcome::Stale);
         };
-        // Give the copy its own version. The version of `new` proves that the session has moved. If
-        // step 2 never happens, the copy stays at `to`, so it must not have that version.
+        // The version of `new` proves that the session has moved. If step 2 never happens, the copy
+        // stays at `to`, so the copy must have another version.
         let mut copy = new.clone();
         copy.save_id = SaveId::random()?;
         let Outcome::Written(version) = self.0.create(to, &copy, MOVING).await? else {
@@ -335,7 +335,7 @@ const MOVING: &str = "moving a session in Redis";
 const LISTING: &str = "listing the sessions of an owner in Redis";
 
 /// How long the marker of a moved session stays. Longer than any request, so that a caller that got
-/// no answer can still find it.
+/// no answer can still find the marker.
 const MARKER_MILLIS: u64 = 60_000;
 
 /// How many sessions of an owner are loaded concurrently. Most owners have fewer.

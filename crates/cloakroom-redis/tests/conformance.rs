@@ -1,5 +1,5 @@
-//! Runs the conformance suite against both stores: on a single server, a Cluster, Sentinels and
-//! Valkey; through one store, and through two stores that share the sessions.
+//! Runs the conformance suite against `RedisStore` and `DjangoCache`, on a single server, a
+//! Cluster, Sentinels and Valkey, through one store and through two stores that share the sessions.
 //!
 //! If the server of a test is not installed, the test prints a message and passes. `scripts/test`
 //! requires all servers.
@@ -55,28 +55,28 @@ cloakroom_testkit::conformance!(
     swept_by_backend
 );
 
-cloakroom_testkit::conformance_shared!(two_on_one_redis, {
+cloakroom_testkit::conformance_shared!(two_stores_on_one_redis, {
     let Some(server) = servers::redis() else {
         return;
     };
     two(server).await
 });
 
-cloakroom_testkit::conformance_shared!(two_on_one_redis_cluster, {
+cloakroom_testkit::conformance_shared!(two_stores_on_one_redis_cluster, {
     let Some(server) = servers::redis_cluster() else {
         return;
     };
     two(server).await
 });
 
-cloakroom_testkit::conformance_shared!(two_on_one_redis_sentinel, {
+cloakroom_testkit::conformance_shared!(two_stores_on_one_redis_sentinel, {
     let Some(server) = servers::redis_sentinel() else {
         return;
     };
     two(server).await
 });
 
-cloakroom_testkit::conformance_shared!(two_on_one_valkey, {
+cloakroom_testkit::conformance_shared!(two_stores_on_one_valkey, {
     let Some(server) = servers::valkey() else {
         return;
     };
@@ -127,7 +127,7 @@ cloakroom_testkit::conformance!(
     swept_by_backend
 );
 
-cloakroom_testkit::conformance_shared!(two_of_djangos_cache_in_redis, {
+cloakroom_testkit::conformance_shared!(two_stores_on_djangos_cache_in_redis, {
     let Some(server) = servers::redis() else {
         return;
     };
@@ -138,7 +138,7 @@ cloakroom_testkit::conformance_shared!(two_of_djangos_cache_in_redis, {
     )
 });
 
-cloakroom_testkit::conformance_shared!(two_of_djangos_cache_in_redis_cluster, {
+cloakroom_testkit::conformance_shared!(two_stores_on_djangos_cache_in_redis_cluster, {
     let Some(server) = servers::redis_cluster() else {
         return;
     };
@@ -149,7 +149,7 @@ cloakroom_testkit::conformance_shared!(two_of_djangos_cache_in_redis_cluster, {
     )
 });
 
-cloakroom_testkit::conformance_shared!(two_of_djangos_cache_in_valkey, {
+cloakroom_testkit::conformance_shared!(two_stores_on_djangos_cache_in_valkey, {
     let Some(server) = servers::valkey() else {
         return;
     };

@@ -1,5 +1,5 @@
 //! Tests `DjangoCache`: its guarantees, its keys and values in the server, and its use together
-//! with a Django site.
+//! with a Django site. The vectors are cases that were recorded from Django.
 #![allow(
     clippy::unwrap_used,
     reason = "clippy does not recognise the helpers as test code"
@@ -141,7 +141,8 @@ async fn a_session_moves_between_any_two_nodes_and_leaves_no_copy_behind() {
 #[tokio::test]
 async fn a_session_that_lasts_many_years_is_kept_that_long() {
     for mut site in sites().await {
-        // In seconds: more than thirty days, more than an `i32`, and the latest possible expiry.
+        // In seconds: more than thirty days, more than an `i32` can hold, and the latest possible
+        // expiry.
         let thirty_days = 30 * 24 * 60 * 60;
         let until_9999 = (millis(from_millis(i64::MAX)) - TOUCHED).div_euclid(1_000);
         for age in [thirty_days + 1, i64::from(i32::MAX) + 1, until_9999] {
@@ -208,14 +209,14 @@ async fn scripts_are_loaded_again_after_the_server_dropped_them() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_whose_answer_was_lost_is_applied_once_and_a_load_shows_it() {
+async fn a_call_whose_answer_was_lost_is_applied_once_and_a_load_shows_its_effect() {
     // A separate server: if another test flushed the scripts, a call would get two answers.
     let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
         return;
     };
     let prefix = unique_prefix();
     let observer = open(server.url(), &prefix).await;
-    // Loads the scripts into the server, so that each call gets one answer.
+    // These calls load the scripts into the server, so that each call below gets one answer.
     let seen = written(observer.create(&key(0), &draft("")).await);
     let seen = written(observer.save(&key(0), &seen, &draft("")).await);
     written(observer.touch(&key(0), &seen, &draft("").meta).await);
@@ -250,7 +251,7 @@ async fn a_move_that_loses_an_answer_leaves_the_session_at_one_known_key() {
     };
     let prefix = unique_prefix();
     let observer = open(server.url(), &prefix).await;
-    // Loads the script into the server, so that each step gets one answer.
+    // This rename loads the script into the server, so that each step below gets one answer.
     let seen = written(observer.create(&key(0), &draft("")).await);
     written(
         observer
@@ -282,8 +283,8 @@ async fn a_move_that_loses_an_answer_leaves_the_session_at_one_known_key() {
 
 /// Opens a cache through a new proxy that forwards `answers` answers and then loses the next one.
 ///
-/// A proxy is used for one lost answer only: the driver may open two connections to replace the
-/// broken one, and the proxy could lose the greeting on the second one instead of an answer.
+/// Each proxy loses only one answer: the driver may open two connections to replace the broken one,
+/// and the proxy could then lose the greeting on the second connection instead of an answer.
 async fn losing(answers: usize, server: &str, prefix: &str) -> (Proxy, DjangoCache) {
     let proxy = Proxy::to(server);
     let cache = open(proxy.url(), prefix).await;
@@ -431,7 +432,7 @@ async fn open(url: &str, prefix: &str) -> DjangoCache {
     builder.connect().await.unwrap()
 }
 
-/// Opens the cache with the options of a test vector.
+/// Opens the cache with the options of a vector.
 async fn cache_of_case(case: &Value, url: &str) -> DjangoCache {
     let mut builder = DjangoCache::builder(url);
     if let Some(key_prefix) = case["cache_options"]["KEY_PREFIX"].as_str() {

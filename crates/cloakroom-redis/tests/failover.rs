@@ -37,8 +37,8 @@ async fn a_write_that_a_demoted_server_refuses_is_sent_to_the_new_primary() {
         demote(&servers.primary(), &servers.replica()).await;
         proxy.lead_to(&servers.replica());
 
-        // The old server refuses the first call of each store, a script and a plain command. The
-        // later calls use the new connection.
+        // The old server refuses the first call of each store: the first call runs a script in one
+        // store, and is a plain command in the other. The later calls use the new connection.
         let seen = written(store.save(&at(1), &seen, &owned("grace")).await);
         written(cache.create(&at(2), &draft("new")).await);
         written(cache.save(&at(1), &seen_in_cache, &draft("new")).await);
@@ -81,7 +81,7 @@ async fn saves_fail_and_loads_succeed_while_the_host_name_leads_to_a_replica() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_does_not_answer_is_replaced_by_the_one_that_its_name_now_leads_to() {
+async fn a_store_leaves_a_silent_server_for_the_server_that_the_host_name_now_leads_to() {
     let Some(servers) = Replicas::start(Kind::Redis) else {
         return;
     };
@@ -96,13 +96,13 @@ async fn a_server_that_does_not_answer_is_replaced_by_the_one_that_its_name_now_
 
     let time_limit = Duration::from_millis(100);
     let mut given_up = 0;
-    // Drops each call after a time limit, like the session layer.
+    // Drops each call after a time limit, as the session layer does.
     while tokio::time::timeout(time_limit, store.load(&at(1)))
         .await
         .is_err()
     {
         given_up += 1;
-        assert!(given_up < 200, "the silent connection is never replaced");
+        assert!(given_up < 200, "the silent connection was not replaced");
     }
     assert!(given_up > 0, "a frozen connection must not answer");
     written(store.save(&at(1), &seen, &draft("")).await);
@@ -188,9 +188,9 @@ async fn a_primary_that_the_sentinels_have_replaced_is_not_used_even_if_it_accep
 
     servers.begin_fail_over();
 
-    // The Sentinels make the old primary a replica after eight seconds at the earliest. Until then
-    // it accepts writes, and the store must already write to the new primary. The Sentinels close
-    // the connections of a server whose role they change, so a call may fail.
+    // The Sentinels make the old primary a replica after eight seconds at the earliest. Until then,
+    // the old primary accepts writes, but the store must already write to the new primary. The
+    // Sentinels close the connections of a server whose role they change, so a call may fail.
     for n in 0.. {
         let _ = store.create(&at(n), &draft("")).await;
         let info: String = admin.ask(&command(&[b"INFO", b"replication"])).await;
@@ -198,7 +198,8 @@ async fn a_primary_that_the_sentinels_have_replaced_is_not_used_even_if_it_accep
             info.contains("role:master"),
             "the old primary became a replica before the store used the new primary"
         );
-        // While the new primary still replicates the old one, an entry in it proves nothing.
+        // While the new primary still replicates the old one, it also has the entries that the
+        // store wrote to the old one.
         let is_replicated = info.contains("connected_slaves:1");
         if !is_replicated && matches!(observer.load(&at(n)).await, Ok(Some(_))) {
             break;
@@ -228,7 +229,7 @@ async fn a_sentinel_that_is_down_is_skipped_and_an_unknown_name_is_reported() {
     assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
     assert_eq!(
         error.to_string(),
-        "connecting to Redis: the Sentinels watch no primary of the name at the end of the URL; \
+        "connecting to Redis: the Sentinels watch no primary with the name at the end of the URL; \
          correct the name"
     );
 }

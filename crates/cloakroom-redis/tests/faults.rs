@@ -1,4 +1,4 @@
-//! Runs the fault suite of the test kit against both stores.
+//! Runs the fault suite of the test kit against `RedisStore` and `DjangoCache`.
 
 use cloakroom_harness::servers::{KillableServer, Kind};
 use cloakroom_redis::{DjangoCache, RedisStore};

@@ -1,4 +1,5 @@
-//! Tests the keys in the server: their time to live, the index of an owner, and foreign values.
+//! Tests the keys in the server: their time to live, the index of an owner, and values that this
+//! store did not write.
 #![allow(
     clippy::unwrap_used,
     reason = "clippy does not recognise the helpers as test code"
@@ -18,7 +19,7 @@ use support::{
 };
 
 #[tokio::test]
-async fn a_key_stays_five_minutes_longer_than_its_session() {
+async fn a_key_stays_for_five_minutes_after_its_session_expires() {
     let Some((_, prefix, store, neighbour)) = opened(servers::redis()).await else {
         return;
     };
@@ -63,7 +64,7 @@ async fn the_latest_possible_expiry_does_not_overflow() {
 }
 
 #[tokio::test]
-async fn an_expired_session_is_still_loaded_within_five_minutes() {
+async fn an_expired_session_can_be_loaded_for_another_five_minutes() {
     let Some((_, _, store, _)) = opened(servers::redis()).await else {
         return;
     };
@@ -95,7 +96,7 @@ async fn the_server_deletes_an_expired_session_and_removes_it_from_the_index() {
                 .await
                 .unwrap()
                 .entries;
-            assert_eq!(listed.len(), 1, "an expired session is never listed");
+            assert_eq!(listed.len(), 1, "only the unexpired session is listed");
             let indexed: u64 = neighbour.ask(&command(&[b"ZCARD", &index])).await;
             indexed == 1
         })
@@ -124,7 +125,7 @@ async fn an_index_is_deleted_with_its_last_session() {
 }
 
 #[tokio::test]
-async fn an_index_lasts_as_long_as_its_longest_lasting_session() {
+async fn an_index_lasts_until_its_last_session_is_removed_from_it() {
     let Some((_, prefix, store, neighbour)) = opened(servers::redis()).await else {
         return;
     };
@@ -137,8 +138,8 @@ async fn an_index_lasts_as_long_as_its_longest_lasting_session() {
     written(store.create(&at(2), &short).await);
     assert_eq!(gone_at(&neighbour, &index).await, EXPIRES + lasts);
 
-    // A request adds a session that is already in the index, with an earlier expiry: it has read
-    // the expiry before another request moved it to a later time. The index keeps the later time.
+    // Ada's index still contains the session when the session returns to Ada with an earlier
+    // expiry. The index keeps the later of the two times.
     let seen = written(store.save(&at(1), &seen, &owned("grace")).await);
     written(store.save(&at(1), &seen, &short).await);
     assert_eq!(gone_at(&neighbour, &index).await, EXPIRES + lasts);
@@ -262,23 +263,23 @@ async fn a_foreign_value_is_an_error_and_stays_unchanged() {
 }
 
 #[tokio::test]
-async fn a_session_of_an_older_version_is_an_error_and_stays_unchanged() {
+async fn a_session_in_the_older_layout_is_an_error_and_stays_unchanged() {
     let Some((_, prefix, store, neighbour)) = opened(servers::redis()).await else {
         return;
     };
     let seen = draft("").version();
-    let version = seen.save_id().unwrap().get().to_be_bytes();
+    let save_id = seen.save_id().unwrap().get().to_be_bytes();
     let key = session_key(&prefix, &at(1));
-    // The layout of the older version: the mark, the save id, touched, expires, indexed until,
+    // The fields of the older layout: the mark, the save id, touched, expires, indexed until,
     // created, owner, label, data.
     let old = [
         &[0xc7, 1][..],
-        &version,
+        &save_id,
         &[0; 32],
         b"\0\0\0\x03ada\xff\xff\xff\xffdata",
     ]
     .concat();
-    // Puts the store key into the index of its owner, and then replaces the session.
+    // Ada has two sessions in her index. The first one is replaced with `old`.
     written(store.create(&at(1), &owned("ada")).await);
     written(store.create(&at(2), &owned("ada")).await);
     neighbour.ask::<()>(&command(&[b"SET", &key, &old])).await;
@@ -360,6 +361,6 @@ async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
 const FIVE_MINUTES: i64 = 5 * 60 * 1_000;
 const ONE_HOUR: i64 = 60 * 60 * 1_000;
 
-/// How long the index of the owner keeps a session after it has expired: five minutes like the key
-/// of the session, and one hour more.
+/// How long the index of the owner keeps a session after it has expired: five minutes, like the
+/// server keeps the key of the session, and one hour more.
 const LISTED_AFTER: Duration = Duration::from_secs(65 * 60);

@@ -1,4 +1,4 @@
-//! Tests calls that the server carried out but whose answers were lost.
+//! Tests calls whose answers were lost, and calls whose connections broke.
 #![allow(
     clippy::unwrap_used,
     reason = "clippy does not recognise the helpers as test code"
@@ -49,7 +49,7 @@ async fn a_rename_that_loses_an_answer_leaves_the_session_at_one_key() {
     let prefix = unique_prefix();
     let store = with_prefix(proxy.url(), &prefix).await;
     let observer = with_prefix(server.url(), &prefix).await;
-    // Loads the scripts into the server, so that each step gets one answer.
+    // These calls load the scripts into the server, so that each step gets one answer.
     let seen = written(store.create(&at(0), &owned("ada")).await);
     written(
         store
@@ -78,14 +78,19 @@ async fn a_rename_that_loses_an_answer_leaves_the_session_at_one_key() {
             .is_some_and(|left| left.version == new.version());
         match moved {
             Ok(Outcome::Written(version)) => {
-                assert!(!is_at_old_key, "losing answer {lost}");
+                assert!(
+                    !is_at_old_key,
+                    "answer {lost} was lost, and the session is still at the old key"
+                );
                 assert!(arrived.is_some_and(|arrived| arrived.version == version));
             }
-            Ok(Outcome::Stale) => panic!("losing answer {lost}: no other request ran"),
+            Ok(Outcome::Stale) => {
+                panic!("answer {lost} was lost, and the rename is stale without another request")
+            }
             Err(_) => {
                 assert!(
                     is_at_old_key || (is_marker && arrived.is_some()),
-                    "losing answer {lost}"
+                    "answer {lost} was lost, and the session is at neither key"
                 );
                 assert!(arrived.is_none_or(|arrived| arrived.version != new.version()));
             }
@@ -171,6 +176,6 @@ async fn until_held(url: &str, user: &str) {
 
 const VISITS: Item<u64> = Item::new("num_visits");
 
-/// Round `n` loses the answer after `n` others. A rename gets five answers, so the last rounds lose
-/// none.
+/// Each round loses the answer with the number of the round, counted from 0. A rename gets five
+/// answers, so the last two rounds lose no answer.
 const ROUNDS: usize = 7;

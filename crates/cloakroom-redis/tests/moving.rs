@@ -1,6 +1,7 @@
-//! Tests a rename that is interrupted between its steps: it writes the new entry, compares the old
-//! entry and replaces it with a marker, and deletes the marker. The user of the store lacks the
-//! right to take the next step, which has the same effect as a crash before that step.
+//! Tests a rename that is interrupted between two of its three steps. A rename writes a copy to the
+//! new key, replaces the old entry with a marker, and deletes the marker. In these tests, the user
+//! of the store lacks the right to take one of the steps, which has the same effect as a crash
+//! before that step.
 #![allow(
     clippy::unwrap_used,
     reason = "clippy does not recognise the helpers as test code"
@@ -18,7 +19,7 @@ use cloakroom_redis::RedisStore;
 use support::{Neighbour, command, owned, session_key, unique_prefix, user, with_prefix, written};
 
 #[tokio::test]
-async fn a_crash_before_the_old_entry_is_replaced_leaves_it_valid_and_an_unused_copy() {
+async fn a_crash_before_the_old_entry_is_replaced_leaves_the_old_entry_and_an_unused_copy() {
     for server in servers() {
         let moves = Moves::new(server).await;
         let rights = [
@@ -27,7 +28,7 @@ async fn a_crash_before_the_old_entry_is_replaced_leaves_it_valid_and_an_unused_
             &format!("~{}o:*", moves.prefix),
         ];
         let (_, url) = user(server.url(), &rights).await;
-        let cut = with_prefix(&url, &moves.prefix).await;
+        let interrupted = with_prefix(&url, &moves.prefix).await;
 
         for n in 0..PAIRS {
             let (from, to) = (Moves::from(n), Moves::to(n));
@@ -41,7 +42,7 @@ async fn a_crash_before_the_old_entry_is_replaced_leaves_it_valid_and_an_unused_
             let copy = moves.store.load(&to).await.unwrap().unwrap();
             assert!(
                 copy.version != new.version(),
-                "this version would prove that the session moved"
+                "the copy must not have the version that would prove that the session moved"
             );
             // The session is still at its old key, and can be moved.
             written(
@@ -60,7 +61,7 @@ async fn a_crash_after_the_old_entry_is_replaced_leaves_the_new_entry_and_an_exp
         let moves = Moves::new(server).await;
         let neighbour = Neighbour::of(server.url()).await;
         let (_, url) = user(server.url(), &["+@all", "~*", "-del", "-zrem"]).await;
-        let cut = with_prefix(&url, &moves.prefix).await;
+        let interrupted = with_prefix(&url, &moves.prefix).await;
 
         for n in 0..PAIRS {
             let (from, to) = (Moves::from(n), Moves::to(n));
@@ -104,7 +105,7 @@ async fn a_crash_after_the_old_entry_is_replaced_leaves_the_new_entry_and_an_exp
 }
 
 #[tokio::test]
-async fn the_pairs_of_these_tests_cover_every_ordered_pair_of_nodes() {
+async fn the_tests_above_move_sessions_from_every_node_to_every_node() {
     let Some(server) = servers::redis_cluster() else {
         return;
     };
@@ -126,7 +127,10 @@ async fn the_pairs_of_these_tests_cover_every_ordered_pair_of_nodes() {
 
     let pairs_of_nodes = (0..3).flat_map(|a| (0..3).map(move |b| (a, b)));
     for pair in pairs_of_nodes {
-        assert!(crossed.contains(&pair), "{pair:?}: raise PAIRS");
+        assert!(
+            crossed.contains(&pair),
+            "no session moves between the nodes {pair:?}; raise PAIRS"
+        );
     }
 }
 

@@ -103,8 +103,8 @@ async fn source_and_target(url: &str, slot: &str) -> [Node; 2] {
     [source.unwrap(), target.unwrap()]
 }
 
-/// Returns a store key. All of these keys have the same slot: if a key contains braces, Redis
-/// hashes only the text between them.
+/// Returns the store key with number `n`. All these store keys have the same slot: if a key
+/// contains braces, Redis hashes only the text between them.
 fn in_slot(n: u64) -> StoreKey {
     StoreKey::new(format!("{{one slot}} {n}").as_bytes())
 }

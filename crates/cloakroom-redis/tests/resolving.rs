@@ -92,8 +92,8 @@ async fn follow_host_name(hosts: &Path) {
 /// Makes the host name resolve to this address.
 fn set_address(hosts: &Path, address: SocketAddr) {
     fs::write(hosts, format!("{} {HOST_NAME}\n", address.ip())).unwrap();
-    // The library reads the file again only if its modification time has changed, in whole seconds.
-    // So the time is derived from the address.
+    // The library reads the file again only if the file's modification time, in whole seconds, has
+    // changed. So this function derives the modification time from the address.
     let seconds = address.ip().to_string().bytes().map(u64::from).sum();
     let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
     File::options()

@@ -52,8 +52,8 @@ async fn every_documented_right_is_needed() {
     let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
         return;
     };
-    // Every connection may use the first two commands, whatever its rights are. The third command
-    // cleans up after a deletion, and the deletion succeeds even if the cleanup fails.
+    // Every connection may use `auth` and `hello`, whatever its rights are. `zrem` cleans up after
+    // a deletion, and the deletion succeeds even if the cleanup fails.
     let not_tested = ["+auth", "+hello", "+zrem"];
     for source in [STORE, DJANGO] {
         for left_out in documented_rights(source, None) {
@@ -75,7 +75,7 @@ async fn every_documented_right_is_needed() {
                     false => use_djangos_cache(&djangos_cache(&url, &prefix).await).await,
                 }
             });
-            assert!(used.await.is_err(), "{left_out} is not needed");
+            assert!(used.await.is_err(), "all calls succeed without {left_out}");
         }
     }
 }
@@ -128,9 +128,10 @@ async fn the_documented_rights_are_enough_with_sentinels() {
         if is_watched().await {
             break;
         }
-        assert!(tries < 1_000, "the store does not watch the Sentinels");
+        assert!(tries < 1_000, "no Sentinel lists the subscription");
     }
 
+    // The Sentinels refuse a store whose URL has no login for them.
     let error = RedisStore::connect(&with_user).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
     assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");

@@ -17,14 +17,14 @@ use cloakroom_testkit::unique_name;
 use support::{EXPIRES, Neighbour, at, command, draft, owned, unique_prefix, with_prefix, written};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_load_is_one_round_trip_and_so_is_nearly_every_save() {
+async fn every_call_to_the_store_sends_as_many_commands_as_documented() {
     // A separate server: if another test flushed the scripts, there would be one more round trip.
     let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
         return;
     };
     let prefix = unique_prefix();
     let store = with_prefix(server.url(), &prefix).await;
-    // Loads the scripts into the server.
+    // These calls load the scripts into the server.
     let seen = written(store.create(&at(1), &owned("ada")).await);
     let seen = written(store.save(&at(1), &seen, &owned("grace")).await);
     written(store.touch(&at(1), &seen, &later(2)).await);
@@ -32,34 +32,34 @@ async fn a_load_is_one_round_trip_and_so_is_nearly_every_save() {
     written(store.save(&at(2), &seen, &draft("")).await);
     store.delete(&at(2)).await.unwrap();
 
-    let count = Monitor::of(server.url(), &prefix).await;
+    let monitor = Monitor::of(server.url(), &prefix).await;
 
     let seen = written(store.create(&at(3), &draft("")).await);
-    assert_eq!(count.commands().await, ["SET"], "create");
+    assert_eq!(monitor.commands().await, ["SET"], "create");
     store.load(&at(3)).await.unwrap();
-    assert_eq!(count.commands().await, ["GET"], "load");
+    assert_eq!(monitor.commands().await, ["GET"], "load");
     let seen = written(store.save(&at(3), &seen, &draft("")).await);
-    assert_eq!(count.commands().await, ["EVALSHA"], "save");
+    assert_eq!(monitor.commands().await, ["EVALSHA"], "save");
     written(store.touch(&at(3), &seen, &later(2)).await);
-    assert_eq!(count.commands().await, ["EVALSHA"], "touch");
+    assert_eq!(monitor.commands().await, ["EVALSHA"], "touch");
     store.delete(&at(3)).await.unwrap();
-    assert_eq!(count.commands().await, ["EVALSHA"], "delete");
+    assert_eq!(monitor.commands().await, ["EVALSHA"], "delete");
 
     let seen = written(store.create(&at(4), &owned("ada")).await);
     assert_eq!(
-        count.commands().await,
+        monitor.commands().await,
         ["EVALSHA", "SET"],
         "create for an owner"
     );
     let mut sliding = owned("ada");
     sliding.meta.expires = from_millis(EXPIRES + 60 * 60 * 1_000);
     let seen = written(store.save(&at(4), &seen, &sliding).await);
-    assert_eq!(count.commands().await, ["EVALSHA"], "save for an owner");
+    assert_eq!(monitor.commands().await, ["EVALSHA"], "save for an owner");
     written(store.touch(&at(4), &seen, &sliding.meta).await);
-    assert_eq!(count.commands().await, ["EVALSHA"], "touch for an owner");
+    assert_eq!(monitor.commands().await, ["EVALSHA"], "touch for an owner");
     written(store.touch(&at(4), &seen, &later(2)).await);
     assert_eq!(
-        count.commands().await,
+        monitor.commands().await,
         ["EVALSHA"; 3],
         "touch for an owner, after an hour"
     );
@@ -69,10 +69,10 @@ async fn a_load_is_one_round_trip_and_so_is_nearly_every_save() {
             .await,
     );
     let steps = ["EVALSHA", "SET", "EVALSHA", "EVALSHA", "ZREM"];
-    assert_eq!(count.commands().await, steps, "rename for an owner");
+    assert_eq!(monitor.commands().await, steps, "rename for an owner");
     store.delete(&at(5)).await.unwrap();
     assert_eq!(
-        count.commands().await,
+        monitor.commands().await,
         ["EVALSHA", "ZREM"],
         "delete for an owner"
     );
@@ -87,26 +87,26 @@ async fn every_call_to_djangos_cache_is_one_round_trip_except_a_rename() {
     let prefix = unique_prefix();
     let builder = DjangoCache::builder(server.url()).key_prefix(&prefix);
     let cache = builder.connect().await.unwrap();
-    // Loads the scripts into the server.
+    // These calls load the scripts into the server.
     let seen = written(cache.create(&at(1), &draft("")).await);
     let seen = written(cache.save(&at(1), &seen, &draft("")).await);
     let seen = written(cache.touch(&at(1), &seen, &draft("").meta).await);
     written(cache.rename(&at(1), &seen, &at(2), &draft(""), None).await);
 
-    let count = Monitor::of(server.url(), &prefix).await;
+    let monitor = Monitor::of(server.url(), &prefix).await;
 
     let seen = written(cache.create(&at(3), &draft("")).await);
-    assert_eq!(count.commands().await, ["SET"], "create");
+    assert_eq!(monitor.commands().await, ["SET"], "create");
     cache.load(&at(3)).await.unwrap();
-    assert_eq!(count.commands().await, ["GET"], "load");
+    assert_eq!(monitor.commands().await, ["GET"], "load");
     let seen = written(cache.save(&at(3), &seen, &draft("")).await);
-    assert_eq!(count.commands().await, ["EVALSHA"], "save");
+    assert_eq!(monitor.commands().await, ["EVALSHA"], "save");
     written(cache.touch(&at(3), &seen, &later(2)).await);
     assert_eq!(count.commands().await, ["EVALSHA"], "touch");
     written(cache.rename(&at(3), &seen, &at(4), &draft(""), None).await);
     assert_eq!(count.commands().await, ["SET", "EVALSHA"], "rename");
     cache.delete(&at(4)).await.unwrap();
-    assert_eq!(count.commands().await, ["DEL"], "delete");
+    assert_eq!(monitor.commands().await, ["DEL"], "delete");
 }
 
 /// Returns metadata that expires this many hours after [`EXPIRES`].
@@ -143,7 +143,8 @@ impl Monitor {
         }
     }
 
-    /// Returns the commands on keys with the prefix that the server received since the last call.
+    /// Returns the commands that the server received since this method was last called. Includes
+    /// only commands on keys with the prefix.
     async fn commands(&self) -> Vec<String> {
         // The server lists this command after all commands that it received earlier.
         let end = unique_name();

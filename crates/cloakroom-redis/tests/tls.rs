@@ -43,7 +43,7 @@ cloakroom_testkit::conformance!(
     swept_by_backend
 );
 
-cloakroom_testkit::conformance_shared!(two_over_tls, {
+cloakroom_testkit::conformance_shared!(two_stores_over_tls, {
     let Some(server) = servers::redis_tls() else {
         return;
     };

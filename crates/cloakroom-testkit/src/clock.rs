@@ -6,9 +6,9 @@ use cloakroom::store::from_millis;
 
 /// A clock that moves only when the test moves it.
 ///
-/// Clones show the same time: pass one clone to the sessions and one to a
+/// Clones show the same time: pass one clone to [`Sessions`](cloakroom::Sessions) and one to a
 /// [`Browser`](crate::Browser), and keep a third in the test. Every clock starts at
-/// 2025-06-15T15:06:40Z. That is a whole second, because dates in cookies have no smaller unit.
+/// 2025-06-15T15:06:40Z, a whole second, because dates in cookies have no smaller unit.
 ///
 /// # Examples
 /// ```

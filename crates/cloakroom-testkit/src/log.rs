@@ -3,8 +3,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A writer that stores log output, so that a test can read it.
 ///
-/// Clones write to the same text. With tracing-subscriber, pass a closure that clones the `Log` to
-/// `with_writer`.
+/// Clones write to the same text. With tracing-subscriber, give `with_writer` a closure that clones
+/// the `Log`.
 ///
 /// # Examples
 /// ```

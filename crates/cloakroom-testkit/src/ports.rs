@@ -6,7 +6,7 @@ use crate::unique_name::random;
 /// Returns a listener on a port of 127.0.0.1 that can be bound again after the listener is closed.
 ///
 /// The port is below the range from which operating systems assign ports, so no other process gets
-/// it in the meantime. A server that is killed and started again needs such a port.
+/// the port while it is closed. A server that is killed and started again needs such a port.
 ///
 /// # Errors
 /// If no free port is found.
@@ -29,14 +29,14 @@ pub fn reusable_port() -> io::Result<TcpListener> {
         }
     }
     Err(io::Error::other(format!(
-        "no free port of 127.0.0.1 among the {PORTS} from {FIRST_PORT} on"
+        "no free port of 127.0.0.1 found among the {PORTS} ports from {FIRST_PORT} on"
     )))
 }
 
 const FIRST_PORT: u16 = 20_000;
 
-/// How many ports there are to choose from. The last one is 31,999: Linux assigns ports from 32,768
-/// on, and other operating systems from 49,152 on.
+/// How many ports there are to choose from. The last one is 31,999, because Linux assigns ports
+/// from 32,768 on, and other operating systems assign ports from 49,152 on.
 const PORTS: u64 = 12_000;
 
 const PORT_TRIES: usize = 100;

@@ -14,9 +14,9 @@ use crate::ports::reusable_port;
 
 /// A TCP proxy that breaks its connections to a server on demand.
 ///
-/// The proxy cuts, refuses, delays or freezes connections and loses answers. It interprets no
-/// protocol, so it works with every TCP server. It runs on the tokio runtime in which it was
-/// created. Its connections end when the proxy or the runtime is dropped.
+/// The proxy can cut, refuse, delay and freeze connections, and lose answers. It interprets no
+/// protocol, so it works with every TCP server. The proxy runs on the tokio runtime in which it was
+/// created. Its connections end when the proxy or that runtime is dropped.
 ///
 /// # Examples
 /// ```
@@ -416,6 +416,7 @@ impl fmt::Debug for Proxy {
 
 struct Shared {
     route: watch::Sender<Route>,
+    /// How many answers are forwarded before one is lost; `None` if all answers are forwarded.
     answers_left: Mutex<Option<usize>>,
     round_trips: AtomicUsize,
     connections: Mutex<JoinSet<()>>,
@@ -464,8 +465,8 @@ fn spawn_accept(listener: std::net::TcpListener, shared: &Arc<Shared>) -> JoinHa
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     loop {
-        // The error affects only one connection: the connection was reset, or no file descriptor
-        // was left for it.
+        // An error of `accept` affects only one connection: the client has reset the connection, or
+        // no file descriptor was left for it.
         let Ok((client, _)) = listener.accept().await else {
             tokio::task::yield_now().await;
             continue;
@@ -588,7 +589,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_chosen_answer_is_lost() {
+    async fn only_the_answer_after_the_given_number_of_answers_is_lost() {
         let (proxy, _server) = echo().await;
         let mut client = connect(&proxy).await;
 
@@ -655,7 +656,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn new_connections_lead_to_another_server() {
+    async fn after_lead_to_new_connections_reach_the_other_server() {
         let (proxy, server) = echo().await;
         let (_, another) = echo().await;
         drop(server);

@@ -1,5 +1,5 @@
 //! Tests that stores with weaker guarantees pass the suite: a store that uses the provided methods
-//! of the trait, a store that does not compare, and a store with a maximum size.
+//! of the trait, a store that does not compare versions, and a store with a maximum size.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -11,41 +11,44 @@ use cloakroom_testkit::{conformance, conformance_shared};
 
 conformance!(with_the_provided_methods, Modest::new(), swept_by_backend);
 conformance!(
-    without_comparing,
+    without_comparing_versions,
     Modest::last_write_wins(),
     swept_by_backend
 );
 conformance!(with_a_maximum_size, Modest::up_to(2_000), swept_by_backend);
 
 conformance!(
-    with_text_only,
+    behind_only_text,
     OnlyText::new(Modest::new()),
     swept_by_backend
 );
 
-conformance_shared!(two_with_the_provided_methods, Modest::twice(Modest::new()));
 conformance_shared!(
-    two_without_comparing,
+    two_handles_with_the_provided_methods,
+    Modest::twice(Modest::new())
+);
+conformance_shared!(
+    two_handles_without_comparing_versions,
     Modest::twice(Modest::last_write_wins())
 );
 
 conformance!(
-    with_bytes_only,
+    behind_only_bytes,
     OnlyBytes::new(Modest::new()),
     swept_by_backend
 );
 conformance!(
-    with_bytes_up_to_a_maximum_size,
+    behind_only_bytes_with_a_maximum_size,
     OnlyBytes::new(Modest::up_to(2_000)),
     swept_by_backend
 );
 
-conformance_shared!(two_with_bytes_only, {
+conformance_shared!(two_handles_behind_only_bytes, {
     let (one, other) = Modest::twice(Modest::new());
     OnlyBytes::pair(one, other)
 });
 
-conformance_shared!(two_with_text_only, {
+conformance_shared!(two_handles_behind_only_text, {
     let (one, other) = Modest::twice(Modest::new());
     OnlyText::pair(one, other)
 });
@@ -76,6 +79,7 @@ impl Modest {
         modest
     }
 
+    /// Returns two handles to this store.
     fn twice(self) -> (Arc<Self>, Arc<Self>) {
         let one = Arc::new(self);
         (one.clone(), one)

@@ -11,7 +11,9 @@ pub(crate) struct Answer {
     /// The number that was sent with the command. It shows which command the server answers.
     pub(crate) opaque: Option<u64>,
     pub(crate) key: Option<Bytes>,
+    /// The number for compare-and-swap.
     pub(crate) cas: Option<u64>,
+    /// The number by which clients distinguish kinds of values.
     pub(crate) flags: Option<u32>,
 }
 
@@ -117,8 +119,9 @@ impl Reader {
     }
 }
 
-/// Returns the answer with this code and these flags. Ignores unknown flags.
-fn answer<'a>(code: Code, flags: impl Iterator<Item = &'a [u8]>) -> Result<Answer, Fault> {
+/// Returns the answer with this code and these fields, each of which is a letter followed by a
+/// value. Ignores unknown fields.
+fn answer<'a>(code: Code, fields: impl Iterator<Item = &'a [u8]>) -> Result<Answer, Fault> {
     let mut answer = Answer {
         code,
         opaque: None,
@@ -126,8 +129,8 @@ fn answer<'a>(code: Code, flags: impl Iterator<Item = &'a [u8]>) -> Result<Answe
         cas: None,
         flags: None,
     };
-    for flag in flags {
-        match flag.split_first() {
+    for field in fields {
+        match field.split_first() {
             Some((b'O', opaque)) => answer.opaque = Some(checked(opaque)?),
             Some((b'c', cas)) => answer.cas = Some(checked(cas)?),
             Some((b'f', flags)) => answer.flags = Some(checked(flags)?),
@@ -163,8 +166,8 @@ fn printable_start(line: &[u8]) -> String {
 
 const END: &[u8] = b"\r\n";
 
-/// The maximum length of the first line of an answer, in bytes. It contains a key of up to 250
-/// bytes and four numbers, so every valid line is shorter.
+/// The maximum length of the first line of an answer, in bytes. Every valid line is shorter: it
+/// contains at most a key of 250 bytes and four numbers.
 const MAX_LINE: usize = 512;
 
 /// How many bytes of the server's error line go into our error message.
@@ -181,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_parsed_into_code_value_and_flags() {
+    fn an_answer_is_parsed_into_code_value_and_fields() {
         let mut reader = reader(b"VA 5 c42 f1 ksite:6b O7\r\na\r\nb\r\r\nEN O8\r\nHD\r\n");
 
         let value = reader.next().unwrap().unwrap();
@@ -248,7 +251,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsing_never_panics_and_buffers_no_more_than_one_answer_and_one_piece(
+        fn parsing_never_panics_and_buffers_at_most_one_answer_and_one_piece(
             bytes in prop_oneof![vec(any::<u8>(), 0..3_000), likely()],
             pieces in vec(1..700_usize, 1..20),
         ) {

@@ -4,15 +4,15 @@ use super::Key;
 
 /// A meta command.
 pub(crate) enum Command<'a> {
-    /// `mg`: returns the value, its CAS number and its flags.
+    /// `mg`: returns the value, its flags and its CAS number (the number for compare-and-swap).
     Get(&'a Key),
-    /// `ms` in the mode `add`: stores the item if there is none.
+    /// `ms` in the mode `add`: stores the new item if the key has no item.
     Add(&'a Key, NewItem<'a>),
-    /// `ms` with a CAS number: replaces the item if it still has that number.
+    /// `ms` with a CAS number: replaces the stored item if it still has that number.
     Swap(&'a Key, NewItem<'a>, u64),
     /// `md`: deletes the item.
     Delete(&'a Key),
-    /// `mn`: does nothing, but the server answers it.
+    /// `mn`: does nothing, but gets an answer.
     Ping,
 }
 
@@ -36,7 +36,7 @@ impl Command<'_> {
         }
     }
 
-    /// Encodes the command. The answer must repeat `opaque`.
+    /// Encodes the command with the number `opaque`, which the server repeats in its answer.
     pub(crate) fn bytes(&self, opaque: u64) -> Vec<u8> {
         match self {
             Self::Get(key) => format!("mg {key} v c f k O{opaque}\r\n").into_bytes(),
@@ -69,6 +69,6 @@ impl NewItem<'_> {
     }
 }
 
-/// Room for the first line of any command, in bytes. It contains a key of up to 250 bytes and five
-/// numbers.
+/// Room for the first line of any command, in bytes. The line contains a key of up to 250 bytes and
+/// up to five numbers.
 const MAX_COMMAND: usize = 384;

@@ -14,7 +14,8 @@ use super::command::Command;
 pub(crate) struct Connection {
     stream: TcpStream,
     reader: Reader,
-    /// How many commands were sent. Each command carries its number, and the answer repeats it.
+    /// How many commands were sent. Each command contains its number, and its answer repeats this
+    /// number.
     asked: u64,
 }
 

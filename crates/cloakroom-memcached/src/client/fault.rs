@@ -13,13 +13,13 @@ pub(crate) enum Fault {
     Garbled(&'static str),
     /// The value is larger than this client accepts.
     Oversized,
-    /// The server returned an error with this text. A text that contains the key was replaced.
+    /// The server returned an error with this text, which was replaced if it contained the key.
     Refused(String),
     /// The value was not written by this store.
     Corrupt,
-    /// The value was written by an older version of this store.
+    /// The value has the layout of an older version of this store.
     Older,
-    /// The server has no CAS numbers, so it cannot compare.
+    /// The server returned no CAS number (the number for compare-and-swap), which a save needs.
     NoCas,
     /// In every allowed try, another request changed the item first.
     Contended,

@@ -12,7 +12,7 @@ impl Key {
     pub(crate) const MAX_LEN: usize = 250;
 
     /// Returns the prefix, a colon and the store key in hexadecimal digits. If the store key is too
-    /// long for that, `h` and its SHA-256 follow the colon instead.
+    /// long for that, `h` and the SHA-256 of the store key follow the colon instead.
     ///
     /// The digits contain no colon, so the last colon ends the prefix, and two prefixes never share
     /// a key.
@@ -58,7 +58,7 @@ impl fmt::Display for Hex<'_> {
     }
 }
 
-/// How many leading characters of a store key a text is unlikely to contain by chance.
+/// A text that contains this many leading characters of a store key is assumed to quote the key.
 const RECOGNIZABLE: usize = 4;
 
 #[cfg(test)]

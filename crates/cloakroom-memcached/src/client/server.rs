@@ -14,8 +14,9 @@ pub(crate) struct Server {
     address: Box<str>,
     max_value: usize,
     permits: Semaphore,
-    /// The connections that no call uses. A stack, so that a server with an idle timeout can close
-    /// the connections that are no longer needed.
+    /// The connections that no call uses. Each call takes the most recently used one, so that
+    /// connections that are no longer needed stay unused until the server's idle timeout closes
+    /// them.
     idle: Mutex<Vec<(Connection, ConnectionNumber)>>,
     /// How many connections have been opened.
     opened: AtomicU64,
@@ -27,8 +28,8 @@ pub(crate) struct Server {
 pub(crate) struct Token {
     /// The CAS number of the item: memcached's number for compare-and-swap.
     cas: u64,
-    /// The last connection that was opened before the CAS number was requested. Used to notice that
-    /// the server has restarted since then; see [`Lease::accepts`].
+    /// The last connection that was opened before the CAS number was requested.
+    /// [`Lease::accepts`] uses it to notice that the server has restarted since the request.
     seen: ConnectionNumber,
 }
 
@@ -44,7 +45,7 @@ pub(crate) struct Item {
 
 /// The result of a compare-and-swap.
 pub(crate) enum Swapped {
-    /// The item was replaced. Contains its new token if the server returned one.
+    /// The item was replaced. Contains the new token of the item if the server returned one.
     Done(Option<Token>),
     /// Nothing was changed: the item has another CAS number.
     Changed,
@@ -71,8 +72,8 @@ impl Server {
     pub(crate) async fn lease(&self) -> Result<Lease<'_>, Fault> {
         let permit = self.permits.acquire().await;
         let permit = permit.expect("the semaphore is never closed");
-        // The loop ends, because every round removes an idle connection, and there are no more idle
-        // connections than permits.
+        // The loop ends: every round removes an idle connection, and the server has at most as many
+        // idle connections as permits.
         while let Some((connection, opened)) = self.take_idle() {
             if connection.is_idle() {
                 return Ok(self.lend(connection, opened, permit));
@@ -151,8 +152,8 @@ impl Lease<'_> {
         }
     }
 
-    /// Stores the item if there is none at `key`. Returns whether it was stored, and its token if
-    /// the server returned one.
+    /// Stores `new_item` if there is no item at `key`. Returns whether `new_item` was stored, and
+    /// its token if the server returned one.
     pub(crate) async fn add(
         &mut self,
         key: &Key,
@@ -167,7 +168,8 @@ impl Lease<'_> {
         }
     }
 
-    /// Replaces the item if it still has this token, which the lease must [accept](Self::accepts).
+    /// Replaces the item at `key` if the item still has the token `old`. The lease must
+    /// [accept](Self::accepts) `old`.
     pub(crate) async fn swap(
         &mut self,
         key: &Key,
@@ -201,7 +203,7 @@ impl Lease<'_> {
 
     /// Returns the number of the last connection that was opened. Must be called before the command
     /// is sent: while the answer is on its way, the server may restart and another call may open a
-    /// connection. That connection must not accept the token in the answer.
+    /// connection. The new connection must not accept the token in the answer.
     fn last_opened(&self) -> ConnectionNumber {
         self.server.opened.load(Ordering::SeqCst)
     }

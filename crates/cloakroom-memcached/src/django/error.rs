@@ -4,7 +4,7 @@ use cloakroom::{Error, ErrorKind};
 pub(crate) fn owner_unsupported(doing: &str) -> Error {
     Error::new(
         ErrorKind::Unsupported,
-        format!("{doing}: the draft has an owner, but this store keeps none"),
+        format!("{doing}: the draft has an owner, but this store cannot keep owners"),
     )
 }
 

@@ -36,8 +36,8 @@ use crate::token_cache::{CACHED_TOKENS, TokenCache};
 /// # Guarantees
 /// * **Compares**: the server compares the CAS number (memcached's number for compare-and-swap) of
 ///   the bytes that the request read. No edit made through Cloakroom overwrites another edit made
-///   through Cloakroom. **Django does not compare**: a Django request overwrites changes made since
-///   it read the session, and may restore a session that was deleted since then.
+///   through Cloakroom. **Django makes no such comparison**: a Django request overwrites changes
+///   made since it read the session, and may restore a session that was deleted since then.
 /// * **Revokes**: a deleted session is gone for every process, unless such a Django request
 ///   restores it.
 /// * **Not durable**, **shared**, **evicts**: like [`MemcachedStore`](crate::MemcachedStore).
@@ -59,7 +59,7 @@ use crate::token_cache::{CACHED_TOKENS, TokenCache};
 ///   from before the save are still stored, the session layer saves again. Otherwise the visitor
 ///   gets an error and has to try again. An edit may be applied twice, but only if it was saved and
 ///   another request then restored exactly the earlier bytes.
-/// * **A login is interrupted**: it first writes the session under a new key and then ends the
+/// * **A login is interrupted**: a login first writes the session under a new key and then ends the
 ///   session under the old key. If only the first step was taken, the old session stays valid. The
 ///   copy under the new key stays until it expires, but no browser was given that key.
 /// * **The cache is cleared**: Django's `cache.clear()` empties the whole server and ends every
@@ -86,7 +86,7 @@ use crate::token_cache::{CACHED_TOKENS, TokenCache};
 /// | call | round trips |
 /// |---|---|
 /// | load, create, delete | 1 |
-/// | save | 1, or 2 if this process neither loaded nor wrote the version that it replaces |
+/// | save | 1, or 2 if this process neither loaded nor wrote the version that the save replaces |
 /// | touch | 2 |
 /// | rename, at login | 2, or 3 if this process neither loaded nor wrote the old version |
 ///
@@ -255,11 +255,11 @@ impl Store for DjangoCache {
             return Ok(Outcome::Stale);
         };
         let gone = django_item(b"", MEMCACHED_GONE);
-        let left = self.0.replace(doing, from, seen, hash(b""), gone).await?;
-        if !left {
+        let has_moved = self.0.replace(doing, from, seen, hash(b""), gone).await?;
+        if !has_moved {
             self.0.delete(to, doing).await?;
         }
-        Ok(outcome(left, || moved))
+        Ok(outcome(has_moved, || moved))
     }
 
     /// Takes two round trips: memcached's command that only changes the expiry does not compare CAS
@@ -296,7 +296,7 @@ impl Store for DjangoCache {
 }
 
 impl Inner {
-    /// Returns the key of the item, or `None` if memcached does not allow it.
+    /// Returns the key of the item, or `None` if memcached does not allow such a key.
     fn key(&self, key: &StoreKey) -> Option<Key> {
         Key::verbatim(&self.prefix, key)
     }
@@ -311,8 +311,8 @@ impl Inner {
 
     /// Checks that a draft can be written. Returns the version that its entry will have.
     ///
-    /// The size is checked before anything is sent: a server that receives an item that is too
-    /// large refuses it and removes the previous item.
+    /// The size is checked before anything is sent: a server that receives a too large item refuses
+    /// that item and also removes the previous one.
     fn check(&self, doing: &str, new: &Draft) -> Result<Hash> {
         if new.meta.owner.is_some() {
             return Err(owner_unsupported(doing));

@@ -36,7 +36,7 @@ impl Fake {
 pub(crate) struct Peer(BufReader<TcpStream>);
 
 pub(crate) struct Request {
-    /// The line of the command, without its end.
+    /// The command line, without the line break at its end.
     pub(crate) line: String,
     pub(crate) value: Vec<u8>,
 }
@@ -118,8 +118,8 @@ impl Request {
     }
 }
 
-/// Returns the output of `future`. Fails the test after ten seconds: the store and the fake then
-/// wait for each other.
+/// Returns the output of `future`. Fails the test after ten seconds, because the store and the fake
+/// server then wait for each other.
 pub(crate) async fn in_time<F: Future>(future: F) -> F::Output {
     let done = tokio::time::timeout(Duration::from_secs(10), future).await;
     done.expect("the store and the fake wait for each other")

@@ -40,7 +40,7 @@ pub(crate) fn draft(data: impl Into<String>) -> Draft {
     )
 }
 
-/// Returns the new version of an entry that was written.
+/// Returns the version of the written entry. Panics if nothing was written.
 pub(crate) fn written(outcome: Result<Outcome>) -> Version {
     match outcome {
         Ok(Outcome::Written(version)) => version,

@@ -54,9 +54,9 @@ return 1";
 ///
 /// # Guarantees
 /// * **Compares**: a script compares the stored bytes with those that the request read. No edit
-///   made through Cloakroom is lost to another edit made through Cloakroom. **Django does not
-///   compare**: it overwrites changes made since it read the session, and a Django request that was
-///   running during a logout may write the session back.
+///   made through Cloakroom is lost to another edit made through Cloakroom. **Django makes no such
+///   comparison**: a Django request overwrites changes made since it read the session, and one that
+///   was running during a logout may write the session back.
 /// * **Revokes**: a deleted session is gone for every process, unless a running Django request
 ///   writes it back.
 /// * **Not durable**, **shared**, **evicts**: as with [`RedisStore`](crate::RedisStore).
@@ -74,9 +74,9 @@ return 1";
 ///   from before the save are still stored, the session layer saves again. Otherwise the visitor
 ///   gets an error and has to try again. An edit is applied twice only if it was saved and another
 ///   request then restored exactly the earlier bytes.
-/// * **A login is interrupted**: it first writes the session under a new key and then deletes the
-///   session under the old key. If only the first step was taken, the old session stays valid. The
-///   copy under the new key stays until it expires, but no browser was given that key.
+/// * **A login is interrupted**: a login first writes the session under a new key and then deletes
+///   the session under the old key. If only the first step was taken, the old session stays valid.
+///   The copy under the new key stays until it expires, but no browser was given that key.
 /// * **The cache is cleared**: Django's `cache.clear()` empties the whole database and ends every
 ///   session.
 ///
@@ -107,8 +107,8 @@ return 1";
 /// ```
 ///
 /// # Cost
-/// Two round trips for a rename, and one for every other call. A save and a touch also send the old
-/// bytes.
+/// Two round trips for a rename, and one for every other call. A save, a touch and a rename also
+/// send the old bytes, which the server compares with the stored bytes.
 ///
 /// # Examples
 /// ```no_run
@@ -375,7 +375,7 @@ fn check_ownerless(new: &Draft, doing: &'static str) -> Result<()> {
         None => Ok(()),
         Some(_) => Err(Error::new(
             ErrorKind::Unsupported,
-            format!("{doing}: the draft has an owner, but this store keeps none"),
+            format!("{doing}: the draft has an owner, but this store cannot keep owners"),
         )),
     }
 }

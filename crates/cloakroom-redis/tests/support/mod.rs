@@ -134,7 +134,7 @@ pub(crate) fn owned(owner: &str) -> Draft {
     draft
 }
 
-/// Returns the new version of an entry that was written.
+/// Returns the version of the written entry. Panics if nothing was written.
 pub(crate) fn written(outcome: Result<Outcome>) -> Version {
     match outcome {
         Ok(Outcome::Written(version)) => version,
@@ -145,7 +145,8 @@ pub(crate) fn written(outcome: Result<Outcome>) -> Version {
 /// A time in the year 2100, in milliseconds since 1970.
 pub(crate) const EXPIRES: i64 = 4_102_444_800_003;
 
-/// Creates a user of the server with these rights. Returns its name, and the URL with its login.
+/// Creates a user of the server with these rights. Returns the user's name, and the URL with the
+/// user's login.
 pub(crate) async fn user(url: &str, rights: &[&str]) -> (String, String) {
     let name = unique_name();
     let mut set = redis::cmd("ACL");
@@ -156,8 +157,8 @@ pub(crate) async fn user(url: &str, rights: &[&str]) -> (String, String) {
     (name, with_user)
 }
 
-/// Returns the rights that the documentation in `source` lists for every URL and, if `row` is
-/// given, those in the table row that starts with this text.
+/// Returns the rights that the documentation in `source` lists for every URL. If `row` is given,
+/// also returns the rights in the table row that starts with `row`.
 pub(crate) fn documented_rights<'a>(source: &'a str, row: Option<&str>) -> Vec<&'a str> {
     let (_, list) = source
         .split_once("An access list (ACL) must allow")

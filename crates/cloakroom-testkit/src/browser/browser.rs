@@ -109,7 +109,8 @@ impl<S> Browser<S> {
         }
     }
 
-    /// Makes cookies expire by `clock`, which the test shares with the sessions.
+    /// Makes cookies expire by `clock`. Give a clone of it to [`Sessions`](cloakroom::Sessions), so
+    /// that cookies and sessions expire by the same clock.
     ///
     /// By default, the browser has its own [`HandClock`], which stands still.
     ///

@@ -16,7 +16,7 @@ pub struct Cookie {
     /// Whether the cookie is sent to `domain` but not to its subdomains, because it has no `Domain`
     /// attribute.
     pub host_only: bool,
-    /// The path to which the cookie is sent. It is also sent to every path below.
+    /// The path to which the cookie is sent. The cookie is also sent to every path below this path.
     pub path: String,
     /// When the cookie expires, or `None` if it lasts until the browser is closed.
     pub expires: Option<SystemTime>,
@@ -26,7 +26,8 @@ pub struct Cookie {
     pub http_only: bool,
     /// Whether the cookie is stored separately for each embedding site.
     pub partitioned: bool,
-    /// The `SameSite` attribute, or `None` if it is absent, which browsers treat like `Lax`.
+    /// The `SameSite` attribute. The field is `None` if the attribute is absent. In that case,
+    /// browsers treat the cookie as [`SameSite::Lax`].
     pub same_site: Option<SameSite>,
 }
 
@@ -111,8 +112,8 @@ impl Cookie {
         }
     }
 
-    /// Returns why the attributes contradict each other, the name or the origin, or `None` if they
-    /// do not.
+    /// Returns the reason to refuse the cookie if its attributes contradict each other, its name or
+    /// its origin. Otherwise returns `None`.
     fn fault(&self, path: Option<&str>, origin: &Origin) -> Option<&'static str> {
         let is_host = begins_with(&self.name, "__Host-");
         let is_secure = begins_with(&self.name, "__Secure-");
@@ -235,8 +236,8 @@ impl<'a> Attributes<'a> {
         all
     }
 
-    /// Returns the time of expiry, or `None` if neither attribute is present. `Max-Age` takes
-    /// precedence over `Expires`, and both are limited to 400 days.
+    /// Returns the time of expiry, or `None` if there is neither a valid `Max-Age` nor a valid
+    /// `Expires`. `Max-Age` takes precedence over `Expires`, and both are limited to 400 days.
     fn expires(&self, now: SystemTime) -> Option<SystemTime> {
         let at = match self.max_age_secs {
             Some(..=0) => UNIX_EPOCH,
@@ -252,7 +253,7 @@ fn max_age_secs(value: &str) -> Option<i64> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    // A number that does not fit into 64 bits becomes the nearest one that does.
+    // A number that does not fit into 64 bits becomes the nearest number that fits.
     let nearest = if digits == value { i64::MAX } else { i64::MIN };
     Some(value.parse().unwrap_or(nearest))
 }

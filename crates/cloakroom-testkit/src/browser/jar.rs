@@ -28,7 +28,8 @@ impl Jar {
         self.remove_expired(now);
     }
 
-    /// Returns the `Cookie` header for a request: longer paths first, then older cookies first.
+    /// Returns the `Cookie` header for a request. Cookies with longer paths come first. Among
+    /// cookies with equally long paths, older ones come first.
     pub(super) fn header(
         &mut self,
         origin: &Origin,

@@ -2,7 +2,7 @@
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Origin {
     pub(super) secure: bool,
-    /// The host without its port, which cookies ignore.
+    /// The host without the port. Cookies ignore the port.
     pub(super) host: String,
     text: String,
 }
@@ -28,7 +28,7 @@ impl Origin {
         let is_host = !host.is_empty() && !authority.contains(['/', '?', '#', '@']);
         assert!(
             is_host,
-            "{text:?} is not an origin: it is not a scheme, a host and an optional port"
+            "{text:?} is not an origin: an origin is a scheme, a host and an optional port"
         );
         Self {
             secure,
@@ -44,7 +44,7 @@ impl Origin {
 
     /// Returns the value of the `Host` header.
     pub(super) fn authority(&self) -> &str {
-        let (_, authority) = self.text.split_once("://").expect("`parse` has checked it");
+        let (_, authority) = self.text.split_once("://").expect("the text has a scheme");
         authority
     }
 }

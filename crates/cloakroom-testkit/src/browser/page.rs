@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_redirect_is_resolved_against_the_page_it_came_from() {
+    fn the_target_of_a_redirect_is_resolved_against_the_page_with_the_redirect() {
         for (location, origin, path) in [
             ("/catalog/", "https://library.example", "/catalog/"),
             ("../x", "https://library.example", "/accounts/../x"),
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "the request body would have to be sent again")]
-    fn a_redirect_that_repeats_a_post_cannot_be_followed_with_a_get() {
+    fn a_redirect_that_requires_repeating_a_post_cannot_be_followed() {
         page(StatusCode::TEMPORARY_REDIRECT, "/").target();
     }
 

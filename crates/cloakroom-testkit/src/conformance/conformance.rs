@@ -7,7 +7,7 @@ use super::*;
 /// * The first argument is the name of the module.
 /// * The second is an expression for an empty store. It is evaluated once for each test, may
 ///   `.await`, and can use everything in scope at the macro call. If a guard, such as a temporary
-///   folder, must not be dropped before the store, wrap both in a [`Keep`].
+///   folder, must not be dropped before the store, wrap the store and the guard in a [`Keep`].
 /// * The optional third is `swept_by_backend`, for a store whose [`sweep`](Store::sweep) does
 ///   nothing because its backend deletes expired entries. With this argument, the module contains
 ///   [`sweep_keeps_unexpired_entries`] instead of the other tests of `sweep`.
@@ -234,12 +234,12 @@ mod tests {
     crate::conformance!(memory, MemoryStore::new());
     crate::conformance!(chosen_at_run_time, AnyStore::new(MemoryStore::new()));
     crate::conformance!(
-        kept,
+        memory_with_a_guard,
         crate::conformance::Keep::new(MemoryStore::new(), "a guard")
     );
     crate::conformance!(swept_by_its_backend, MemoryStore::new(), swept_by_backend);
 
-    crate::conformance_shared!(memory_through_two, {
+    crate::conformance_shared!(two_handles_to_one_memory_store, {
         let store = Arc::new(MemoryStore::new());
         (store.clone(), store)
     });

@@ -36,7 +36,7 @@ pub async fn an_entry_without_owner_keeps_none<S: Store>(store: S) {
         &store_key(1),
         &new,
         &version,
-        "an entry without owner and label keeps none",
+        "an entry that was created without owner and label has none",
     )
     .await;
 }
@@ -55,7 +55,7 @@ pub async fn create_never_overwrites<S: Store>(store: S) {
 /// `Stale`.
 pub async fn exactly_one_of_concurrent_creates_wins<S: Store>(store: S) {
     let store = Arc::new(store);
-    // On a busy machine, the first task might otherwise finish before the last has begun.
+    // Without this barrier, the first task might finish before the last has begun.
     let start = Arc::new(Barrier::new(RIVALS as usize));
     let mut creates = JoinSet::new();
     for n in 0..RIVALS {
@@ -76,7 +76,7 @@ pub async fn exactly_one_of_concurrent_creates_wins<S: Store>(store: S) {
     assert_eq!(
         won.len(),
         1,
-        "exactly one of concurrent creates wins; {} did",
+        "exactly one of concurrent creates wins; {} won",
         won.len()
     );
     let (n, version) = &won[0];

@@ -58,7 +58,8 @@ pub async fn deleting_a_missing_entry_succeeds<S: Store>(store: S) {
     assert_absent(&store, &store_key(1), promise).await;
 }
 
-/// An entry that is created under the key of a deleted one rejects versions of the deleted one.
+/// An entry that is created under the key of a deleted entry rejects the versions of the deleted
+/// entry.
 pub async fn a_recreated_entry_rejects_old_versions<S: Store>(store: S) {
     let promise = "a recreated entry rejects old versions";
     let old = create_entry(&store, &store_key(1), &draft(1)).await;

@@ -74,9 +74,9 @@ pub async fn a_dropped_delete_is_all_or_nothing<S: Store>(store: S) {
 
 /// A `rename` whose future is dropped early leaves at least one of the old and the new entry.
 ///
-/// Both may exist if only one of them is a live session. The provided `rename` of the trait may
-/// leave a copy under the new key, which was not given to any browser, or leave the old entry with
-/// an expiry in the past.
+/// The old and the new entry may both exist if only one of them is a live session. The provided
+/// `rename` of the trait may leave a copy under the new key, which was not given to any browser, or
+/// leave the old entry with an expiry in the past.
 pub async fn a_dropped_rename_leaves_the_old_or_the_new<S: Store>(store: S) {
     let promise = "a dropped rename leaves the old entry or the new one";
     for polls in 1..=MAX_POLLS {
@@ -135,5 +135,5 @@ async fn assert_still_works<S: Store>(store: &S, n: u64) {
 }
 
 /// How many times a future is polled at most before it is dropped. The calls of most stores have
-/// fewer await points, so a future is dropped at each of them.
+/// fewer await points, so the tests drop a call at each of its await points.
 const MAX_POLLS: u64 = 12;

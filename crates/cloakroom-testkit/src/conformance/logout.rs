@@ -37,8 +37,8 @@ const HELD: [(Request, When, Call); 8] = [
 /// after the requests have continued.
 pub(super) async fn logout_ends_held_requests<S: Store, T: Store>(here: Arc<S>, there: Arc<T>) {
     let guarantees = here.guarantees();
-    // Other stores promise a final logout only if there are no concurrent requests. Another test
-    // covers that.
+    // Stores without these guarantees promise a final logout only if there are no concurrent
+    // requests. Another test covers a logout without concurrent requests.
     if !(guarantees.compares && guarantees.revokes) {
         return;
     }
@@ -49,15 +49,16 @@ pub(super) async fn logout_ends_held_requests<S: Store, T: Store>(here: Arc<S>, 
     let there = sessions(there, &clock);
     for held in HELD {
         let (request, when, call) = held;
-        // After a move to a new key, a logout can find the session only through its owner.
+        // After a move to a new key, a logout can find the session only through the owner.
         if matches!((request, when), (Request::Move, When::After)) && !guarantees.owners {
             continue;
         }
         let here = sessions(gate.clone(), &clock);
         logs_out_while(&gate, held, [&here, &there, &there], &clock).await;
 
-        // The logout goes through the same cache: other caches may serve the session for a moment.
-        // Loads are served from the cache, so no request can be held in a load of the store.
+        // Repeats the test with a cache. The logout goes through the same cache, because another
+        // cache may still serve the session for a moment. A load is served from the cache, so a
+        // request cannot be held in a load of the store.
         if call != Call::Load {
             let cached = CachedBackend::new(MemoryStore::new(), gate.clone());
             let cached = cached.expect("a store can be the origin");
@@ -67,8 +68,8 @@ pub(super) async fn logout_ends_held_requests<S: Store, T: Store>(here: Arc<S>, 
     }
 }
 
-/// Holds a request through `here` and logs out through `leaving`. Asserts that afterwards the
-/// session is gone for both of them, and for `witness`, which has created it.
+/// Creates a session through `witness`, holds a request through `here` and logs out through
+/// `leaving`. Asserts that afterwards the session is gone for all three.
 async fn logs_out_while<S: Store>(
     gate: &Gate<Arc<S>>,
     held: (Request, When, Call),

@@ -17,19 +17,19 @@
 //!
 //! | guarantee | without it, a store must still… |
 //! |---|---|
-//! | `compares` | write an entry as a whole or not at all, never create one with `save`, `touch` or `rename`, and keep a deleted entry deleted unless a save is still running; without `compares`, `Session::take` returns `Unsupported` |
-//! | `revokes` | stop loading an entry through the instance that deleted it |
+//! | `compares` | write an entry as a whole or not at all, never create one with `save`, `touch` or `rename`, keep a deleted entry deleted unless a save is still running, and make `Session::take` return `Unsupported` |
+//! | `revokes` | load nothing through the instance of the store that deleted the entry |
 //! | `owners` | store owners, and return `Unsupported` when asked to list them |
 //! | `tombstones` | free the old key with `rename`; it is given no tombstone |
 //!
-//! Every store must keep what is within the [`limits`](cloakroom::limits): the longest owner and
-//! label, and an entry of 16 MiB, or of its `max_size` if that is smaller. If its `max_size` is at
-//! most 1 MiB, the store must refuse data that is one byte larger with `TooLarge`, and change
-//! nothing.
+//! Every store must keep an owner and a label of the maximum length in
+//! [`limits`](cloakroom::limits), and an entry of 16 MiB or, if that is smaller, of the store's
+//! `max_size`. If its `max_size` is at most 1 MiB, the store must refuse data that is one byte
+//! larger than `max_size` with `TooLarge`, and change nothing.
 //!
-//! `durable`, `shared` and `evicts` are not tested here.
-//! [`conformance_shared!`](crate::conformance_shared!) tests `shared`, and
-//! [`faults!`](crate::faults!) kills the server of a durable store.
+//! The guarantees `durable`, `shared` and `evicts` are not tested here.
+//! [`conformance_shared!`](crate::conformance_shared!) tests `shared`.
+//! [`faults!`](crate::faults!) tests `durable` by killing the server of the store.
 //!
 //! # Stores that keep only a part of an entry
 //!

@@ -75,7 +75,8 @@ pub async fn owned_by_lists_exactly_the_owners_entries<S: Store>(store: S) {
     .await;
 }
 
-/// `owned_by` compares owners as bytes: a different case, accent or space is a different owner.
+/// `owned_by` compares owners as bytes: owners that differ only in case, an accent or a space are
+/// different owners.
 pub async fn owners_are_compared_exactly<S: Store>(store: S) {
     if !store.guarantees().owners {
         return owned_by_lists_exactly_the_owners_entries(store).await;
@@ -253,7 +254,8 @@ const PAGE: usize = 2;
 
 const MAX_PAGES: usize = 1_000;
 
-/// Owners that are equal in some collations.
+/// Owners that a store would confuse if it compared owners with a collation, by prefix or as
+/// patterns.
 const SIMILAR_OWNERS: [&str; 8] = [
     "ada",
     "Ada",

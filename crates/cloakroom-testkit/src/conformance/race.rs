@@ -19,7 +19,7 @@ use super::sample::{
 /// Concurrent tasks increment a number in one entry. Each task loads and saves the entry until the
 /// save is not stale. No increment is lost.
 ///
-/// In a store that does not compare, increments may be lost, but the entry stays valid.
+/// In a store that does not compare versions, increments may be lost, but the entry stays valid.
 pub async fn concurrent_increments_add_up<S: Store>(store: S) {
     let store = Arc::new(store);
     test_increments(store.clone(), store).await;
@@ -28,8 +28,8 @@ pub async fn concurrent_increments_add_up<S: Store>(store: S) {
 /// If an entry is deleted while other tasks keep saving it, the entry is gone and stays gone after
 /// those tasks have finished.
 ///
-/// In a store that does not compare, a concurrent save may restore the entry. There, the entry must
-/// be gone after a second delete, which runs when the other tasks have finished.
+/// In a store that does not compare versions, a concurrent save may restore the entry. There, the
+/// entry must be gone after a second delete, which runs when the other tasks have finished.
 pub async fn a_logout_is_not_undone_by_concurrent_saves<S: Store>(store: S) {
     let store = Arc::new(store);
     test_logout(store.clone(), store).await;
@@ -80,7 +80,7 @@ async fn increment_repeatedly<S: Store>(store: Arc<S>, key: StoreKey, start: Arc
         let mut tries = 0;
         loop {
             // Each stale save means that another save was written, so the number of tries stays far
-            // below this limit if the store compares.
+            // below this limit if the store compares versions.
             tries += 1;
             assert!(
                 tries <= 2 * TASKS * EACH,
@@ -90,8 +90,9 @@ async fn increment_repeatedly<S: Store>(store: Arc<S>, key: StoreKey, start: Arc
                 .await
                 .expect("the counted entry is not deleted");
             if n == 0 && tries == 1 {
-                // Lets all tasks load the same entry before one of them saves. On a busy machine,
-                // the first task might otherwise finish before the last has begun, without a race.
+                // Lets all tasks load the same entry before one of them saves. Otherwise there
+                // might be no race: on a busy machine, the first task might finish before the last
+                // task has begun.
                 start.wait().await;
             } else {
                 // Lets the other tasks run between load and save, even if the store never waits.
@@ -255,6 +256,6 @@ const SAVERS: u64 = 4;
 /// The number of saves before the delete.
 const SAVED_FIRST: u64 = 20;
 
-/// How many times a saver may load the entry after its delete has returned. A cache may serve an
-/// old copy for a moment.
+/// How many times a saver may load the entry after `delete` has returned. A cache may serve an old
+/// copy for a moment.
 const LATE_LOADS: u64 = 10_000;

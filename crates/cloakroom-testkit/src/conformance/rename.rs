@@ -104,7 +104,7 @@ pub async fn rename_never_overwrites<S: Store>(store: S) {
 
 /// `rename` with an old version returns `Stale` and changes nothing under either key.
 ///
-/// A store that does not compare may move the entry instead, as a whole.
+/// A store that does not compare versions may move the whole entry instead.
 pub async fn a_stale_rename_changes_nothing<S: Store>(store: S) {
     let promise = "a stale rename changes nothing";
     let old = create_entry(&store, &store_key(1), &draft(1)).await;
@@ -149,7 +149,7 @@ pub async fn rename_never_creates<S: Store>(store: S) {
 /// Of several concurrent renames of one entry, exactly one is written. The others return `Stale`
 /// and write nothing.
 ///
-/// In a store that does not compare, several renames may be written, each as a whole.
+/// In a store that does not compare versions, several renames may be written, each as a whole.
 pub async fn exactly_one_of_concurrent_renames_wins<S: Store>(store: S) {
     let store = Arc::new(store);
     for round in 0..ROUNDS {
@@ -186,7 +186,7 @@ pub async fn exactly_one_of_concurrent_renames_wins<S: Store>(store: S) {
         };
         assert!(
             (1..=most).contains(&won),
-            "exactly one of concurrent renames wins; {won} did"
+            "at least one and at most {most} of concurrent renames win; {won} won"
         );
         assert_absent(&*store, &from, "after a rename the old entry is gone").await;
     }
@@ -195,7 +195,8 @@ pub async fn exactly_one_of_concurrent_renames_wins<S: Store>(store: S) {
 /// If a save and a rename with the same version run concurrently, exactly one is written: the entry
 /// is saved under its key, or has moved.
 ///
-/// In a store that does not compare, both may be written. In that case, the entry has moved.
+/// In a store that does not compare versions, both the save and the rename may be written. In that
+/// case, the entry has moved.
 pub async fn exactly_one_of_a_concurrent_rename_and_save_wins<S: Store>(store: S) {
     let store = Arc::new(store);
     for round in 0..ROUNDS {

@@ -41,7 +41,8 @@ pub(crate) fn run_within<F>(
     F: Future<Output = ()>,
 {
     let (done, is_done) = mpsc::channel();
-    // On a new thread, because a store that blocks the runtime would also block its timers.
+    // The time limit is enforced outside the runtime, because a store that blocks the runtime would
+    // also block the timers of the runtime.
     let thread = thread::Builder::new()
         .name(promise.to_owned())
         .spawn(move || {

@@ -51,7 +51,7 @@ pub async fn save_never_creates<S: Store>(store: S) {
 /// `save` with an old version returns `Stale` and changes neither the data, the meta nor the
 /// version.
 ///
-/// A store that does not compare may write the entry instead, as a whole.
+/// A store that does not compare versions may write the whole entry instead.
 pub async fn a_stale_save_changes_nothing<S: Store>(store: S) {
     let promise = "a stale save changes nothing";
     let old = create_entry(&store, &store_key(1), &draft(1)).await;
@@ -69,7 +69,7 @@ pub async fn a_stale_save_changes_nothing<S: Store>(store: S) {
 /// `save` accepts only the latest version of an entry. With any earlier version, it returns
 /// `Stale`.
 ///
-/// A store that does not compare may write the entry instead, as a whole.
+/// A store that does not compare versions may write the whole entry instead.
 pub async fn each_save_makes_earlier_versions_stale<S: Store>(store: S) {
     let promise = "each save makes earlier versions stale";
     let mut seen = vec![create_entry(&store, &store_key(1), &draft(1)).await];
@@ -97,7 +97,7 @@ pub async fn each_save_makes_earlier_versions_stale<S: Store>(store: S) {
 
 /// `save` with the version of another entry returns `Stale`.
 ///
-/// A store that does not compare may write the entry instead, as a whole.
+/// A store that does not compare versions may write the whole entry instead.
 pub async fn a_version_is_valid_only_for_its_own_entry<S: Store>(store: S) {
     let promise = "a version is valid only for its own entry";
     let there = create_entry(&store, &store_key(1), &draft(1)).await;
@@ -109,9 +109,9 @@ pub async fn a_version_is_valid_only_for_its_own_entry<S: Store>(store: S) {
     refused_or_last_write_wins(&store, outcome, was, &draft(3), promise).await;
 }
 
-/// Asserts that a save of `new` under `store_key(1)` with an old version was refused and changed
-/// nothing. In a store that does not compare, the save may have written all of `new` instead.
-/// Returns the version if the save was written.
+/// Asserts that a save of `new` under `store_key(1)` with a version that is not current was refused
+/// and changed nothing. In a store that does not compare versions, the save may have written all of
+/// `new` instead. Returns the version if the save was written.
 async fn refused_or_last_write_wins<S: Store>(
     store: &S,
     outcome: cloakroom::Result<Outcome>,

@@ -11,8 +11,8 @@ use super::sample::{
 };
 use super::take::test_taking;
 
-/// An entry that was created through one store is loaded through the other, and cannot be created
-/// again through the other.
+/// An entry that was created through one store is loaded through the other store. A second create
+/// through the other store is stale.
 pub async fn a_create_through_one_is_loaded_through_the_other<S: Store, T: Store>(
     one: S,
     other: T,
@@ -29,7 +29,7 @@ pub async fn a_create_through_one_is_loaded_through_the_other<S: Store, T: Store
 /// A save through one store is loaded through the other. After the save, the version that the
 /// other store returned before is stale.
 ///
-/// In stores that do not compare, the other's version may stay valid.
+/// In stores that do not compare versions, that version may stay valid.
 pub async fn a_save_through_one_is_stale_for_the_other<S: Store, T: Store>(one: S, other: T) {
     let promise = "a save through one store makes the version of the other stale";
     let seen = create_entry(&one, &store_key(1), &draft(1)).await;
@@ -38,7 +38,7 @@ pub async fn a_save_through_one_is_stale_for_the_other<S: Store, T: Store>(one: 
         &store_key(1),
         &draft(1),
         &seen,
-        "a store loads what another created",
+        "a store loads what another store created",
     )
     .await;
     let outcome = one.save(&store_key(1), &seen, &draft(2)).await;
@@ -57,11 +57,11 @@ pub async fn a_save_through_one_is_stale_for_the_other<S: Store, T: Store>(one: 
     assert_holds(&one, &store_key(1), &draft(4), &version, promise).await;
 }
 
-/// After a delete through one store, the other no longer loads the entry, even if it has loaded the
-/// entry before, and its saves and touches are stale.
+/// After a delete through one store, the other store no longer loads the entry, even if it has
+/// loaded the entry before the delete. Saves and touches through the other store are stale.
 ///
-/// A store that does not revoke may still load the entry for a while. Saves through a store that
-/// does not compare are not tested.
+/// A store without the guarantee `revokes` may still load the entry for a while. Saves and touches
+/// are tested only in stores that compare versions.
 pub async fn a_delete_through_one_is_seen_by_the_other<S: Store, T: Store>(one: S, other: T) {
     let promise = "a delete through one store is seen by the other";
     let seen = create_entry(&one, &store_key(1), &draft(1)).await;
@@ -70,7 +70,7 @@ pub async fn a_delete_through_one_is_seen_by_the_other<S: Store, T: Store>(one: 
         &store_key(1),
         &draft(1),
         &seen,
-        "a store loads what another created",
+        "a store loads what another store created",
     )
     .await;
 
@@ -94,8 +94,8 @@ pub async fn a_delete_through_one_is_seen_by_the_other<S: Store, T: Store>(one: 
     .await;
 }
 
-/// After a rename through one store, the other loads nothing under the old key, and its rename of
-/// the same entry is stale.
+/// After a rename through one store, the other store loads nothing under the old key, and a rename
+/// of the same entry through the other store is stale.
 pub async fn a_rename_through_one_is_stale_for_the_other<S: Store, T: Store>(one: S, other: T) {
     let promise = "a rename through one store is stale for the other";
     let seen = create_entry(&one, &store_key(1), &draft(1)).await;
@@ -104,7 +104,7 @@ pub async fn a_rename_through_one_is_stale_for_the_other<S: Store, T: Store>(one
         &store_key(1),
         &draft(1),
         &seen,
-        "a store loads what another created",
+        "a store loads what another store created",
     )
     .await;
     let outcome = one
@@ -149,12 +149,12 @@ pub async fn a_logout_through_one_is_not_undone_by_saves_through_the_other<S: St
     test_logout(Arc::new(one), Arc::new(other)).await;
 }
 
-/// A visitor logs out through one store while a request through the other is held before or after
-/// one of its store calls. When the request continues, the session stays gone.
+/// A visitor logs out through one store while a request through the other store is held before or
+/// after a store call of this request. When the request continues, the session stays gone.
 ///
 /// The request reads the session, writes to it, extends it or gives it a new key. The promise is
 /// tested a second time with a [`CachedBackend`](cloakroom::CachedBackend) on the store of the
-/// request. Stores that do not compare or do not revoke are not tested.
+/// request. Only stores with the guarantees `compares` and `revokes` are tested.
 pub async fn a_logout_through_one_ends_requests_in_progress_through_the_other<
     S: Store,
     T: Store,

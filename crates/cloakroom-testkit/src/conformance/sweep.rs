@@ -44,7 +44,7 @@ pub async fn sweep_respects_its_limit<S: Store>(store: S) {
 
     for (limit, left) in [(0, EXPIRED), (3, EXPIRED - 3)] {
         let swept = store.sweep(now(), limit).await.expect("sweep answers");
-        assert_eq!(swept, limit, "{promise}; more entries had expired");
+        assert_eq!(swept, limit, "{promise}; enough entries had expired");
         assert_eq!(
             still_there(&store).await,
             left,
@@ -62,7 +62,7 @@ pub async fn repeated_sweeps_delete_all_expired<S: Store>(store: S) {
     let unexpired = create_entry(&store, &store_key(EXPIRED), &draft(EXPIRED)).await;
 
     let mut swept = 0;
-    // Enough sweeps, even if each deletes only one.
+    // Enough sweeps even if each deletes only one entry.
     for _ in 0..EXPIRED + 2 {
         let deleted = store.sweep(now(), 3).await.expect("sweep answers");
         assert!(
@@ -74,7 +74,7 @@ pub async fn repeated_sweeps_delete_all_expired<S: Store>(store: S) {
 
     assert_eq!(
         swept as u64, EXPIRED,
-        "{promise}; they reported {swept} of {EXPIRED}"
+        "{promise}; the sweeps reported {swept} of {EXPIRED}"
     );
     assert_eq!(still_there(&store).await, 0, "{promise}; some are left");
     assert_holds(
@@ -132,7 +132,7 @@ pub async fn sweep_uses_the_latest_expiry<S: Store>(store: S) {
 }
 
 /// Until an expired entry is swept, it is loaded, saved, touched and renamed like any other entry.
-/// Only the core decides, by its clock, whether a session has expired.
+/// Only the session layer decides, by its clock, whether a session has expired.
 pub async fn expired_entries_stay_until_they_are_swept<S: Store>(store: S) {
     let promise = "an expired entry stays until it is swept";
     let past = |n| expiring(n, from_millis(1_000 + n as i64));

@@ -11,8 +11,8 @@ use crate::soak;
 /// Of parallel requests that [take](cloakroom::Session::take) one item, in two processes of a site,
 /// exactly one gets the item.
 ///
-/// In a store that does not compare, taking is [`Unsupported`](ErrorKind::Unsupported) and removes
-/// nothing.
+/// In a store that does not compare versions, taking is [`Unsupported`](ErrorKind::Unsupported) and
+/// removes nothing.
 pub async fn one_of_parallel_requests_takes_an_item<S: Store>(store: S) {
     let store = Arc::new(store);
     test_taking(store.clone(), store).await;
@@ -56,7 +56,7 @@ pub(super) async fn test_taking<S: Store, T: Store>(one: Arc<S>, other: Arc<T>) 
                 assert_eq!(
                     answer.map_err(|error| error.kind()),
                     Err(ErrorKind::Unsupported),
-                    "taking is `Unsupported` in a store that does not compare"
+                    "taking is `Unsupported` in a store that does not compare versions"
                 );
             }
             assert_eq!(left, Some(token), "nothing was taken");
@@ -64,7 +64,7 @@ pub(super) async fn test_taking<S: Store, T: Store>(one: Arc<S>, other: Arc<T>) 
     }
 }
 
-/// Opens the session, and takes the item when all other requests have opened it, too.
+/// Opens the session, waits until all other requests have opened it, too, and takes the item.
 async fn take(process: Sessions, key: SessionKey, start: Arc<Barrier>) -> Result<Option<u64>> {
     let session = process.open(&key).await.expect("load answers");
     start.wait().await;

@@ -26,7 +26,7 @@ pub async fn touch_changes_only_touched_and_expires<S: Store>(store: S) {
     .await;
 }
 
-/// A save is written even if its version was loaded before a touch.
+/// A save is written even if the version that it replaces was loaded before a touch.
 pub async fn touch_makes_no_save_stale<S: Store>(store: S) {
     let promise = "touch makes no save stale";
     let seen = create_entry(&store, &store_key(1), &draft(1)).await;
@@ -42,7 +42,7 @@ pub async fn touch_makes_no_save_stale<S: Store>(store: S) {
 
 /// `touch` with an old version returns `Stale` and changes nothing.
 ///
-/// A store that does not compare may write the two times instead, and nothing else.
+/// A store that does not compare versions may write the two times instead, and nothing else.
 pub async fn a_stale_touch_changes_nothing<S: Store>(store: S) {
     let promise = "a stale touch changes nothing";
     let old = create_entry(&store, &store_key(1), &draft(1)).await;

@@ -17,10 +17,11 @@ use crate::soak;
 ///   with one SQL statement.
 /// * `count_expired` counts the sessions in the store that have expired at the given time.
 ///
-/// The backlog has [`FEW`] sessions. If a [`soak`] time is set, it has [`MANY`], and the test
-/// prints how long the sweep took and how long requests took in the meantime.
-/// [`faults!`](crate::faults!) does not include this promise, because it needs two more functions
-/// of the store's author. Call this function in your own test with [`run`](super::run).
+/// The backlog has 20,000 sessions. If a [`soak`] time is set, the backlog has a million, and the
+/// test prints how long the sweep took and how long requests took during the sweep.
+/// [`faults!`](crate::faults!) does not include this promise, because `write_expired` and
+/// `count_expired` are different for each store. Call this function in your own test with
+/// [`run`](super::run).
 pub async fn a_backlog_of_expired_sessions_is_swept_while_requests_continue<S: Store>(
     open: impl AsyncFn() -> S,
     write_expired: impl AsyncFn(usize),
@@ -69,7 +70,7 @@ pub async fn a_backlog_of_expired_sessions_is_swept_while_requests_continue<S: S
             count_expired(now).await
         );
         if is_soak {
-            // Counting slows the server down, too.
+            // Counts rarely, because counting also slows the server down.
             tokio::time::sleep(Duration::from_secs(2)).await;
         }
     }

@@ -39,8 +39,8 @@ pub async fn a_lost_answer_is_resolved_and_nothing_is_done_twice<S: Store>(
             .update(VISITS, |visits| *visits += 1)
             .expect("the item is a number");
 
-        // Loses the answer to the save, or an answer with which the site then finds out whether the
-        // save was written.
+        // Loses the answer to the save, or to one of the two calls with which the site then finds
+        // out whether the save was written.
         proxy.lose_answer_after(round % LOST);
         let saved = session.save().await;
         proxy.heal();
@@ -62,7 +62,7 @@ pub async fn a_lost_answer_is_resolved_and_nothing_is_done_twice<S: Store>(
     }
     assert!(
         resolved > 0,
-        "if the answer to a save is lost, the version shows whether the save was written"
+        "every save failed, but the site can load the session to find out whether it was written"
     );
 }
 

@@ -8,10 +8,10 @@ use super::server::TestServer;
 use super::traffic::Traffic;
 use crate::{Proxy, soak, unique_name};
 
-/// The server becomes a replica under load, and its name leads to the new primary, several times.
-/// The connections to the old primary stay open. Requests may fail in between and succeed within
-/// [`FAILOVER_LIMIT`], without a restart of the site. No acknowledged edit is lost, no edit is
-/// applied twice, and no ended session is restored.
+/// The primary becomes a replica under load, and its host name is moved to the new primary, several
+/// times. The connections to the old primary stay open. Requests may fail during the change, but
+/// succeed within [`FAILOVER_LIMIT`] after it, without a restart of the site. No acknowledged edit
+/// is lost, no edit is applied twice, and no ended session is restored.
 ///
 /// In this test, the replica has received every write before the roles change. In production, a
 /// failover may undo writes that the replica has not received, which no store can prevent.
@@ -31,7 +31,7 @@ pub async fn a_server_that_became_a_replica_is_left_for_the_new_primary<S: Store
         let ended = ended(&one).await;
         traffic.wait_until_served().await;
 
-        // The name changes before the roles do, or after them.
+        // The host name is moved after the roles change in even rounds, and before in odd rounds.
         if round % 2 == 0 {
             server.swap_roles();
             traffic.wait_until_failed().await;
@@ -46,7 +46,7 @@ pub async fn a_server_that_became_a_replica_is_left_for_the_new_primary<S: Store
         served.expect("requests succeed soon after a failover");
         for site in [&one, &other] {
             let found = retry("an ended session", async || site.open(&ended).await).await;
-            assert!(found.is_none(), "an ended session is there again");
+            assert!(found.is_none(), "an ended session was restored");
         }
     }
     traffic.finish().await;

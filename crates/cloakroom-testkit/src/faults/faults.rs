@@ -17,8 +17,8 @@ use crate::soak;
 ///   server and a name that no other test uses, for a table or a prefix. It must create the table
 ///   if it is missing. Stores that are opened with the same arguments must have the same entries.
 ///
-/// If the server's `start`, `share` or `start_with_replica` returns `None`, the tests that need it
-/// pass without testing anything.
+/// If the server's `start`, `share` or `start_with_replica` returns `None`, the tests that call
+/// this method pass without testing anything.
 ///
 /// # Examples
 /// ```no_run
@@ -179,7 +179,7 @@ pub(super) async fn visits(sessions: &Sessions, key: &SessionKey) -> Result<Opti
     }
 }
 
-/// Repeats `ask` until it succeeds. A site must answer every error before that with 503.
+/// Repeats `ask` until it succeeds. Asserts that a site answers every earlier error with 503.
 pub(super) async fn retry<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<T>) -> T {
     let answer = tokio::time::timeout(WAIT_LIMIT, async {
         loop {

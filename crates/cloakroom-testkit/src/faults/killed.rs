@@ -7,11 +7,11 @@ use super::traffic::Traffic;
 use crate::{soak, unique_name};
 
 /// The server is killed with SIGKILL under load and started again, several times. Requests fail
-/// while it is down and succeed afterwards, without a restart of the site. No acknowledged edit is
-/// lost, no edit is applied twice, and no ended session is restored.
+/// while the server is down and succeed afterwards, without a restart of the site. No acknowledged
+/// edit is lost, no edit is applied twice, and no ended session is restored.
 ///
-/// If [`is_durable`](TestServer::is_durable) returns `false`, sessions may be lost, but the other
-/// promises are still tested.
+/// If [`is_durable`](TestServer::is_durable) returns `false`, sessions may be lost. No other
+/// promise changes.
 pub async fn a_server_killed_under_load_loses_no_durable_data<S: Store>(
     mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
@@ -44,7 +44,7 @@ pub async fn a_server_killed_under_load_loses_no_durable_data<S: Store>(
         traffic.wait_until_served().await;
         for site in [&one, &other] {
             let found = retry("an ended session", async || site.open(&ended).await).await;
-            assert!(found.is_none(), "an ended session is there again");
+            assert!(found.is_none(), "an ended session was restored");
         }
     }
     traffic.finish().await;

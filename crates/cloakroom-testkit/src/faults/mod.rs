@@ -2,8 +2,9 @@
 //! or becomes a replica.
 //!
 //! [`faults!`](crate::faults!) generates one test for each promise. Each promise is also a function
-//! in this module. You implement [`TestServer`], which starts and kills your server. The suite puts
-//! a [`Proxy`](crate::Proxy) in front of the server, which cuts, delays and refuses connections.
+//! in this module. You implement [`TestServer`], which starts and kills your server. In front of
+//! the server, the suite puts a [`Proxy`](crate::Proxy), which cuts, delays and refuses
+//! connections.
 //!
 //! The tests use the store as a site does, through [`Sessions`](cloakroom::Sessions). Most of them
 //! open two stores on the same entries, like two processes of a site. During a fault, a request may

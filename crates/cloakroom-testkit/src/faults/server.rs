@@ -57,10 +57,10 @@
 /// ```
 pub trait TestServer {
     /// Starts the server, or starts it again after [`kill`](Self::kill), and returns its URL once
-    /// it accepts connections.
+    /// the server accepts connections.
     ///
     /// The URL must contain one host and its port, because the suite puts a [`Proxy`](crate::Proxy)
-    /// between the store and the server. It must be the same after each start.
+    /// between the store and the server. The URL must be the same after each start.
     ///
     /// Returns `None` if this machine has no such server. The test then passes without testing
     /// anything, so an implementation should print why.
@@ -92,8 +92,9 @@ pub trait TestServer {
     /// of the primary.
     ///
     /// Returns `None` by default: the server has no replicas, and the promise about them passes
-    /// without a test. Each URL names one host and its port, and both have the same user and
-    /// database. The user must not be an administrator whose writes a replica accepts.
+    /// without a test. Each URL must name one host and its port, and both URLs the same user and
+    /// database. The user must not be an administrator, because a replica may accept the writes of
+    /// administrators.
     ///
     /// # Panics
     /// If the servers do not start.
@@ -101,9 +102,9 @@ pub trait TestServer {
         None
     }
 
-    /// Makes the replica the primary, and the primary its replica, which refuses writes. Waits
-    /// until that is done. Nothing that was acknowledged is lost, and the server keeps the
-    /// connections of its clients if it can.
+    /// Makes the replica the primary, and the former primary a replica, which refuses writes. Waits
+    /// until both servers have changed their roles. Must not lose a write that was acknowledged,
+    /// and should keep the connections of the clients open if the server can do so.
     ///
     /// # Panics
     /// If the servers do not change their roles, or were not started by
@@ -115,8 +116,9 @@ pub trait TestServer {
     /// Returns the URL of a running server for a promise that breaks connections but does not kill
     /// the server.
     ///
-    /// By default, this starts the server. Override it if starting a server is slow and the tests
-    /// of a process can share one. `None` has the same meaning as for [`start`](Self::start).
+    /// By default, starts the server. Override this method if starting a server is slow and the
+    /// tests of a process can share a server. `None` has the same meaning as for
+    /// [`start`](Self::start).
     fn share(&mut self) -> Option<String> {
         self.start()
     }

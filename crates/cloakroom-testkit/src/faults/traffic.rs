@@ -22,6 +22,7 @@ pub(super) struct Traffic {
 struct Count {
     key: SessionKey,
     acknowledged: AtomicU64,
+    /// How many visits may or may not have been counted, because their save failed.
     unknown: AtomicU64,
 }
 

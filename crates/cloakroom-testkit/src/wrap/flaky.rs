@@ -11,12 +11,12 @@ use super::{Around, Call, When, store_methods};
 
 /// A store whose calls fail on demand.
 ///
-/// A call that fails [`Before`](When::Before) the store is reached changes nothing. If a call fails
-/// [`After`](When::After) that, the store has done its work, but the caller receives an error, as
-/// if a server's answer were lost.
+/// A call that fails [`Before`](When::Before) does not reach the store and changes nothing. A call
+/// that fails [`After`](When::After) reaches the store, which does its work, but the caller
+/// receives an error, as if the answer of a server were lost.
 ///
 /// # Examples
-/// Two creates find their key already taken:
+/// Two creates are answered as if their key were taken:
 /// ```
 /// use cloakroom::StoreKey;
 /// use cloakroom::store::{Draft, MemoryStore, Outcome, Store};
@@ -59,10 +59,10 @@ impl<S: Store> Flaky<S> {
         }
     }
 
-    /// Makes the next call of this kind fail with an error of `kind`.
+    /// Makes the next `call` fail with an error of `kind`.
     ///
-    /// Failures queue up: after two calls of this method, the next two store calls of this kind
-    /// fail, with the errors in the same order.
+    /// Failures queue up: if `fail_next` was called twice for [`Call::Save`], the next two saves
+    /// fail, the first save with the error that was requested first.
     ///
     /// # Examples
     /// ```
@@ -82,10 +82,9 @@ impl<S: Store> Flaky<S> {
         faults.of(call).next.push_back(Fault { when, kind });
     }
 
-    /// Makes every `nth` call of this kind fail, counted from now on.
+    /// Makes every `nth` `call` fail with an error of `kind`, counted from now on.
     ///
-    /// If `nth` is 1, every call fails. This replaces an earlier `fail_every` for the same kind of
-    /// call.
+    /// If `nth` is 1, every such call fails. Replaces an earlier `fail_every` for the same `call`.
     ///
     /// # Panics
     /// If `nth` is zero.
@@ -115,12 +114,12 @@ impl<S: Store> Flaky<S> {
         });
     }
 
-    /// Makes the next `times` calls of this kind return `Stale` without calling the store.
+    /// Makes the next `times` calls of the method `call` return `Stale` without calling the store.
     ///
-    /// This replaces the count of an earlier `stale_next` for the same kind of call.
+    /// Replaces the count of an earlier `stale_next` for the same `call`.
     ///
     /// # Panics
-    /// If calls of this kind return no [`Outcome`](cloakroom::store::Outcome).
+    /// If this method does not return an [`Outcome`](cloakroom::store::Outcome).
     ///
     /// # Examples
     /// ```
@@ -190,7 +189,7 @@ impl<S: Store> Around for Flaky<S> {
                 }
                 Err(Error::new(
                     kind,
-                    format!("calling a flaky store: the test makes {call:?} fail, {when:?} it"),
+                    format!("calling a flaky store: the test makes {call:?} fail ({when:?})"),
                 ))
             }
         }
@@ -279,7 +278,7 @@ mod tests {
     crate::conformance!(conforms, Flaky::new(MemoryStore::new()));
 
     #[tokio::test]
-    async fn only_a_failure_after_the_call_leaves_its_effect() {
+    async fn a_call_that_fails_after_the_store_has_an_effect_and_one_that_fails_before_has_none() {
         let flaky = Flaky::new(MemoryStore::new());
 
         flaky.fail_next(Call::Create, When::Before, ErrorKind::Full);
@@ -317,7 +316,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_fault_affects_only_calls_of_its_kind() {
+    async fn a_fault_affects_only_calls_of_the_given_method() {
         let flaky = Flaky::new(MemoryStore::new());
         flaky.fail_next(Call::Load, When::Before, ErrorKind::Unavailable);
 

@@ -12,8 +12,8 @@ use super::{Around, Call, When, store_methods};
 /// A store that holds calls until the test lets them continue.
 ///
 /// With gates, a test can choose exactly how requests interleave, without sleeping. There is one
-/// gate for each combination of [`When`] and [`Call`]. All gates are open at first. Calls at a gate
-/// that stays closed never return.
+/// gate for each combination of [`When`] and [`Call`]. All gates are open at first. A call waits at
+/// a closed gate until the test opens the gate or lets one call pass.
 ///
 /// # Examples
 /// A create has written its entry, but its caller has not received the answer yet:
@@ -66,7 +66,7 @@ impl<S: Store> Gate<S> {
         }
     }
 
-    /// Closes a gate: from now on, calls of this kind wait at it.
+    /// Closes a gate: from now on, each `call` waits at this gate.
     ///
     /// # Examples
     /// ```
@@ -86,7 +86,7 @@ impl<S: Store> Gate<S> {
         self.closed().entry((when, call)).or_default();
     }
 
-    /// Opens a gate: all calls that wait at it continue, and later calls do not wait.
+    /// Opens a gate: all calls that wait at this gate continue, and later calls do not wait.
     ///
     /// # Examples
     /// ```
@@ -140,7 +140,7 @@ impl<S: Store> Gate<S> {
     /// Waits forever if fewer calls arrive.
     ///
     /// # Panics
-    /// If the gate is open, or if it is opened before that many calls have arrived.
+    /// If the gate is open, or if it is opened before `count` calls are waiting.
     ///
     /// # Examples
     /// ```
@@ -159,7 +159,7 @@ impl<S: Store> Gate<S> {
     /// ```
     pub async fn reached(&self, when: When, call: Call, count: usize) {
         let mut waiting = self.gate(when, call).waiting.subscribe();
-        // Fails if the gate is opened in the meantime, because no more calls will wait at it.
+        // An opened gate is dropped together with the sender of this channel, so `wait_for` fails.
         let reached = waiting.wait_for(|waiting| *waiting >= count).await;
         assert!(
             reached.is_ok(),
@@ -172,7 +172,7 @@ impl<S: Store> Gate<S> {
             return;
         };
         let _waiting = Waiting::at(&gate);
-        // Fails if the gate was opened while the call waited.
+        // `acquire` fails if the gate is opened while the call waits. Then the call passes, too.
         if let Ok(permit) = gate.permits.acquire().await {
             permit.forget();
         }
@@ -242,7 +242,7 @@ impl Default for ClosedGate {
     }
 }
 
-/// Counts one waiting call until it is dropped.
+/// Counts one waiting call until this guard is dropped.
 struct Waiting<'a>(&'a ClosedGate);
 
 impl<'a> Waiting<'a> {
@@ -267,7 +267,7 @@ mod tests {
     crate::conformance!(conforms, Gate::new(MemoryStore::new()));
 
     #[tokio::test]
-    async fn a_call_that_waits_before_the_store_has_not_reached_it() {
+    async fn a_create_that_waits_before_its_call_of_the_store_has_written_nothing() {
         let gate = Gate::new(MemoryStore::new());
         gate.close(When::Before, Call::Create);
         let creating = tokio::spawn(create(gate.clone(), 1));

@@ -1,7 +1,8 @@
 //! Wrappers around a store that record its calls, make them fail, or hold them.
 //!
 //! Each wrapper implements [`Store`](cloakroom::store::Store). Clones share their state, so a test
-//! keeps one clone and passes another to the sessions. A wrapper can wrap another wrapper.
+//! keeps one clone and passes another to [`Sessions`](cloakroom::Sessions). A wrapper can wrap
+//! another wrapper.
 //!
 //! # Examples
 //! ```

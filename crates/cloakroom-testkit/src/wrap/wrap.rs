@@ -6,7 +6,7 @@ use cloakroom::store::Store;
 /// A method of [`Store`] whose calls a wrapper can record, hold or make fail.
 ///
 /// [`guarantees`](Store::guarantees) is not among these methods, because it does no I/O. A wrapper
-/// sees only the calls that are made through it: if a store uses the provided
+/// sees only the calls that are made through the wrapper: if a store uses the provided
 /// [`rename`](Store::rename), which calls `create`, `save` and `delete`, a wrapper around that
 /// store sees one `Rename`.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -49,7 +49,8 @@ pub enum When {
     After,
 }
 
-/// The code that a wrapper runs around each call. [`store_methods`] implements [`Store`] with it.
+/// The code that a wrapper runs around each call. [`store_methods`] implements [`Store`] for types
+/// that implement this trait.
 pub(crate) trait Around: Send + Sync + 'static {
     type Inner: Store;
 

@@ -99,12 +99,13 @@ struct Table {
     /// The deleted entries, for `SaveRevivesDeletedEntries` and `DeletedEntriesAreListed`.
     deleted: BTreeMap<Vec<u8>, Entry>,
     sweeps: usize,
-    /// The number of calls that have checked so far.
+    /// The number of calls that have checked an entry so far, for defects such as
+    /// `SaveChecksThenWrites`.
     checked: usize,
-    /// The number of calls that have checked and not yet written.
+    /// The number of calls that have checked an entry but have not written it yet.
     undecided: usize,
-    /// Whether two calls were undecided at once.
-    is_overtaken: bool,
+    /// Whether a second call checked the entry before the first call had written it.
+    had_race: bool,
 }
 
 impl Broken {
@@ -191,12 +192,13 @@ impl Broken {
 
     /// Waits between the check and the write of the call with this number.
     ///
-    /// The first time, it waits until a second call has also checked. Both calls then write, so the
-    /// defect is certain to show. If there is no second call, it returns after a while.
+    /// Waits until a second call has checked the entry, too. The two calls then write the entry, so
+    /// the defect is certain to show. After the first such race, this method no longer waits. If
+    /// there is no second call, returns after a while.
     async fn wait_for_rival(&self, number: usize) {
         pause().await;
         for _ in 0..PATIENCE {
-            if self.table().is_lost(number) {
+            if self.table().had_race(number) {
                 break;
             }
             pause().await;
@@ -236,17 +238,18 @@ impl Broken {
 }
 
 impl Table {
-    /// Counts a call that has checked and not yet written, and returns its number.
+    /// Counts a call that has checked an entry, and returns the number of the call.
     fn check(&mut self) -> usize {
         self.checked += 1;
         self.undecided += 1;
         self.checked
     }
 
-    /// Returns whether the call with this number, or an earlier one, was overtaken.
-    fn is_lost(&mut self, number: usize) -> bool {
-        self.is_overtaken |= self.undecided > 1 || self.checked > number;
-        self.is_overtaken
+    /// Returns whether a second call has checked the entry before the call with this number, or an
+    /// earlier call, has written it.
+    fn had_race(&mut self, number: usize) -> bool {
+        self.had_race |= self.undecided > 1 || self.checked > number;
+        self.had_race
     }
 
     fn put(&mut self, place: Vec<u8>, entry: Entry) -> Outcome {

@@ -12,10 +12,10 @@ mod broken;
 use broken::{Broken, Defect};
 
 conformance!(without_a_defect, Broken::new(Defect::Flawless));
-conformance_shared!(two_without_a_defect, Broken::twice(Defect::Flawless));
+conformance_shared!(two_stores_without_a_defect, Broken::twice(Defect::Flawless));
 
 #[test]
-fn every_defect_is_found_by_the_promises_that_it_breaks() {
+fn every_defect_is_found_by_the_tests_of_the_promises_that_it_breaks() {
     for case in cases() {
         let message = case.failure();
         let Case {
@@ -44,7 +44,7 @@ fn defects_are_found_in_a_store_that_keeps_only_bytes() {
 }
 
 #[test]
-fn every_promise_is_broken_by_a_defect() {
+fn every_promise_is_broken_by_at_least_one_defect() {
     macro_rules! names {
         ([] $($promise:ident)+) => { BTreeSet::from([$(stringify!($promise)),+]) };
     }
@@ -58,7 +58,7 @@ fn every_promise_is_broken_by_a_defect() {
     );
 }
 
-/// A defect, and the test of a promise that must fail on it.
+/// A defect, and the test of a promise that must fail on a store with this defect.
 struct Case {
     defect: Defect,
     promise: &'static str,
@@ -78,7 +78,8 @@ impl Case {
     }
 }
 
-/// Returns the cases of a list of defects, each with the promises that it breaks, in one store.
+/// Turns a list of defects, each with the promises that it breaks, into cases. Each case uses one
+/// store.
 macro_rules! one {
     ($($defect:ident => $($promise:ident),+;)+) => {
         vec![$($(Case {
@@ -89,7 +90,7 @@ macro_rules! one {
     };
 }
 
-/// Like [`one`], with the store in [`OnlyBytes`].
+/// Like [`one`], but wraps the store in [`OnlyBytes`].
 macro_rules! bytes {
     ($($defect:ident => $($promise:ident),+;)+) => {
         vec![$($(Case {
@@ -102,7 +103,7 @@ macro_rules! bytes {
     };
 }
 
-/// Like [`one`], with the store in [`OnlyText`].
+/// Like [`one`], but wraps the store in [`OnlyText`].
 macro_rules! text {
     ($($defect:ident => $($promise:ident),+;)+) => {
         vec![$($(Case {
@@ -115,7 +116,7 @@ macro_rules! text {
     };
 }
 
-/// Like [`one`], with two stores on the same entries.
+/// Like [`one`], but each case uses two stores on the same entries.
 macro_rules! two {
     ($($defect:ident => $($promise:ident),+;)+) => {
         vec![$($(Case {

@@ -73,8 +73,8 @@ impl Remainder for BytesRemainder {
         two_weeks()
     }
 
-    /// Remembers the times only after the touch was written, because a loaded entry does not show
-    /// whether it was.
+    /// Remembers the times only after the store has written the touch: a loaded entry does not show
+    /// whether the touch was written.
     fn after_touch(&mut self, version: &Version, touch: &Meta) {
         let times = (touch.touched, touch.expires);
         self.touched.insert(version_id(version), times);

@@ -70,9 +70,10 @@ impl<S: Store, R: Remainder> Only<S, R> {
         (one, other)
     }
 
-    /// Returns the draft to pass to the store.
+    /// Returns the draft to pass to the store, and remembers the parts that are not in it.
     ///
-    /// Called before the write, because another call may load the entry before the write returns.
+    /// Called before the write, because another call may load the entry, and need these parts,
+    /// before the write returns.
     fn reduce(&self, new: &Draft) -> Draft {
         self.remainder().reduce(new)
     }

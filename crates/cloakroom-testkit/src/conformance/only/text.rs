@@ -17,11 +17,11 @@ use super::only::{Only, Remainder, VersionId, version_id};
 /// * Drafts lose their owner and label. The wrapper remembers the meta of each draft and touch
 ///   under the data and the expiry of the entry. If a store returns an outdated expiry, the wrapper
 ///   adds outdated meta, and the test fails.
-/// * A sweep gets a time that is one microsecond later, because such a store may keep an entry that
-///   expires exactly at the time of the sweep.
+/// * The time of every sweep is moved one microsecond later, because such a store may keep an entry
+///   that expires exactly at the time of the sweep.
 ///
 /// The tests about labels and unusual store keys always pass behind this wrapper. Write separate
-/// tests for them, and for drafts with an owner.
+/// tests for labels, unusual store keys, and drafts with an owner.
 ///
 /// # Examples
 /// ```
@@ -68,8 +68,8 @@ impl Remainder for TextRemainder {
         entry
     }
 
-    /// Records the new times before the store is called. If the touch is then stale, no entry gets
-    /// that expiry, so the record has no effect.
+    /// Records the new times before the store is called. If the store then answers that the touch
+    /// is stale, no entry gets the new expiry, so the record has no effect.
     fn before_touch(&mut self, seen: &Version, touch: &Meta) -> Meta {
         let data = seen.as_bytes().or_else(|| self.data.get(&version_id(seen)));
         if let Some(data) = data
@@ -89,7 +89,7 @@ impl Remainder for TextRemainder {
     }
 }
 
-// Loops, because iterators take minutes over megabytes in a build without optimisation.
+// Uses a loop and not iterators, which take minutes for megabytes in a build without optimisation.
 fn in_hex(data: &Bytes) -> Bytes {
     let mut digits = Vec::with_capacity(2 * data.len());
     for byte in data {
