@@ -1,4 +1,7 @@
-"""The checks of two peers on one store. Each check runs twice, with the peers in both orders."""
+"""The checks of two peers, for instance a Django and a Rust service, on one store.
+
+Each check runs twice, with each peer as the first.
+"""
 
 import json
 import re
@@ -52,11 +55,11 @@ class Check:
     name: str
     run: Callable[[Pair], object]
     engines: tuple[str, ...]
-    # Whether it is enough to run the check at one place of each engine.
+    # Whether one place (a database, a cache) of each engine is enough for the check.
     once: bool
-    # The settings of both peers; see EXTRAS in drive.py.
+    # The name of the peers' settings in EXTRAS of drive.py, or None for the defaults.
     extra: str | None
-    # The peer that must be the first one, if only one of the two can.
+    # The name of the peer that must be the first, or None if either peer can be the first.
     first: str | None
 
 
@@ -141,16 +144,16 @@ VALUES = {
 def every_value_keeps_its_type_and_its_place(t: Pair):
     browser = started(t, **VALUES)
     wanted = [[key, value] for key, value in VALUES.items()]
-    same(browser.items(t.second), wanted, "read by the other")
+    same(browser.items(t.second), wanted, "read by the other peer")
     ok(browser.post(t.second, "/set", {"key": "more", "value": []}))
-    same(browser.items(t.first), [*wanted, ["more", []]], "rewritten by the other")
+    same(browser.items(t.first), [*wanted, ["more", []]], "rewritten by the other peer")
 
 
 def rewritten(t: Pair, value: object) -> Browser:
     """Stores a value at the first peer, and checks it after the second peer saved the session."""
     browser = started(t, value=value)
     ok(browser.post(t.second, "/incr", {"key": "n"}))
-    same(browser.item(t.first, "value"), value, "rewritten by the other")
+    same(browser.item(t.first, "value"), value, "rewritten by the other peer")
     return browser
 
 
@@ -163,7 +166,7 @@ BEYOND_JSON = {
 @check()
 def integers_of_any_size_survive(t: Pair):
     value = [2**63, 2**64, -(2**70), 10**40]
-    same(rewritten(t, value).item(t.second, "value"), value, "read by the other")
+    same(rewritten(t, value).item(t.second, "value"), value, "read by the other peer")
 
 
 @check()
@@ -186,18 +189,18 @@ def values_beyond_json_can_be_read(t: Pair):
 def large_values_survive(t: Pair):
     large = secrets.token_hex(50_000)
     browser = started(t, large=large)
-    true(browser.item(t.second, "large") == large, "100 kB, read by the other")
+    true(browser.item(t.second, "large") == large, "the other peer reads another value")
     ok(browser.post(t.second, "/incr", {"key": "n"}))
-    true(browser.item(t.first, "large") == large, "100 kB, rewritten by the other")
+    true(browser.item(t.first, "large") == large, "the other peer has changed the value")
 
 
 @check()
 def values_that_compress_survive(t: Pair):
     repeated = ["the same again and again"] * 1000
     browser = started(t, repeated=repeated)
-    true(browser.item(t.second, "repeated") == repeated, "read by the other")
+    true(browser.item(t.second, "repeated") == repeated, "the other peer reads another value")
     ok(browser.post(t.second, "/incr", {"key": "n"}))
-    true(browser.item(t.first, "repeated") == repeated, "rewritten by the other")
+    true(browser.item(t.first, "repeated") == repeated, "the other peer has changed the value")
 
 
 @check(("cache",), first="django")
@@ -209,7 +212,7 @@ def python_values_are_never_lost(t: Pair):
     same(
         [browser.item(t.first, "n"), browser.get(t.first, "/foreign").json["same"]],
         [int(saved), True],
-        "afterwards",
+        "the counter, and whether the value is the same",
     )
 
 
@@ -223,7 +226,7 @@ def a_cookie_that_browsers_would_drop_is_an_error(t: Pair):
 
 
 @check()
-def increments_alternate(t: Pair):
+def increments_at_alternating_peers_add_up(t: Pair):
     browser = Browser()
     for n in range(1, 21):
         peer = t.first if n % 2 else t.second
@@ -254,7 +257,7 @@ def removing_the_last_item_keeps_the_session(t: Pair):
 
 
 @check()
-def clear_empties_and_keeps_the_key(t: Pair):
+def clear_empties_the_session_and_keeps_its_key(t: Pair):
     browser = started(t, a=1, b=2)
     key = t.session_of(browser)
     ok(browser.post(t.second, "/clear"))
@@ -297,7 +300,7 @@ def the_test_cookie_of_one_works_at_the_other(t: Pair):
     same(browser.post(t.second, "/test_cookie").json, {"worked": False}, "before")
     ok(browser.post(t.first, "/test_cookie", {"set": True}))
     same(browser.items(t.first), [["testcookie", "worked"]], "as it is stored")
-    same(browser.post(t.second, "/test_cookie").json, {"worked": True}, "at the other")
+    same(browser.post(t.second, "/test_cookie").json, {"worked": True}, "at the other peer")
     same(browser.post(t.first, "/test_cookie").json, {"worked": False}, "afterwards")
 
 
@@ -343,7 +346,7 @@ def set_cookie_has_the_same_form(t: Pair):
 
 
 @check()
-def reading_sets_no_cookie_and_varies(t: Pair):
+def reading_sets_no_cookie_but_varies_on_the_cookie(t: Pair):
     browser = started(t)
     for peer in (t.first, t.second):
         for who in (browser, Browser()):
@@ -353,7 +356,7 @@ def reading_sets_no_cookie_and_varies(t: Pair):
 
 
 @check()
-def untouched_sets_nothing(t: Pair):
+def a_request_that_ignores_the_session_sets_nothing(t: Pair):
     for who in (started(t), Browser(), Browser(sessionid="k" * 32)):
         for peer in (t.first, t.second):
             answer = ok(who.get(peer, "/untouched"))
@@ -380,7 +383,7 @@ def an_unknown_key_that_was_read_is_removed(t: Pair):
     if t.server_side:
         same(answer.cookies.get("sessionid"), REMOVAL, "Set-Cookie")
     else:
-        # Without a store, Django signs an empty session instead.
+        # With signed cookies, Django signs an empty session instead of removing the cookie.
         true(
             answer.cookies.get("sessionid", "").startswith("sessionid=e30:"),
             "no empty session was signed",
@@ -410,12 +413,12 @@ def malformed_cookies_open_nothing_and_are_never_adopted(t: Pair):
         same(ok(Browser().get(t.first, "/dump", Cookie=cookie)).json["items"], [], name)
         browser = Browser()
         ok(browser.post(t.first, "/set", {"key": "a", "value": 1}, Cookie=cookie))
-        true(t.session_of(browser) not in (None, value), f"{name}: it was adopted")
+        true(t.session_of(browser) not in (None, value), f"{name}: the cookie was adopted as a key")
         same(browser.items(t.second), [["a", 1]], f"{name}: under the new key")
 
 
 @check(SERVER_SIDE)
-def a_short_cookie_is_removed_from_an_unopened_session(t: Pair):
+def a_short_cookie_is_removed_even_if_the_session_is_not_opened(t: Pair):
     answer = ok(Browser(sessionid="1234567").get(t.first, "/untouched"))
     same([answer.cookies.get("sessionid"), answer.vary], [REMOVAL, "Cookie"], "Set-Cookie and Vary")
 
@@ -473,7 +476,7 @@ def an_idle_time_counts_from_every_save(t: Pair):
     browser = Browser()
     ok(browser.post(t.first, "/expiry", {"value": 300}))
     dump = browser.get(t.second, "/dump").json
-    same([dump["expiry_age"], dump["expire_at_browser_close"]], [300, False], "at the other")
+    same([dump["expiry_age"], dump["expire_at_browser_close"]], [300, False], "at the other peer")
     for peer in (t.second, t.first):
         cookie_of(peer, browser, {"key": "a", "value": 1}, 300)
 
@@ -534,7 +537,7 @@ def a_session_ends_when_it_expires(t: Pair):
         ok(browser.post(t.first, "/expiry", {"value": value}))
     old = [browser.twin() for browser in browsers]
     for browser in browsers:
-        until(lambda: browser.twin().items(t.second) == [], "it is still there")
+        until(lambda: browser.twin().items(t.second) == [], "the expired session is still there")
     for browser in old:
         key = t.session_of(browser)
         same(
@@ -580,7 +583,7 @@ def a_login_is_known_to_the_other(t: Pair):
     browser = started(t, cart=[1, 2])
     before = browser.twin()
     answer = ok(log_in(browser, t.first, user)).json
-    same(browser.get(t.second, "/whoami").json, answer, "at the other")
+    same(browser.get(t.second, "/whoami").json, answer, "at the other peer")
     same(answer["user"], user, "the user")
     true(isinstance(answer["user_id"], str), "user_id is not text")
     same(browser.item(t.second, "cart"), [1, 2], "what was there before the login")
@@ -633,7 +636,7 @@ def a_new_password_ends_the_other_sessions(t: Pair):
 
 
 @check(("db",), once=True)
-def passwords_of_every_kind_log_in(t: Pair):
+def passwords_hashed_by_every_algorithm_log_in(t: Pair):
     for algorithm in ALGORITHMS:
         user = f"{algorithm}-{t.turn}"
         browser = logged_in(t, t.first, user)
@@ -657,7 +660,7 @@ def messages_of_one_are_shown_by_the_other(t: Pair):
         ok(browser.post(t.first, "/message", message))
     for dropped in ({"level": 10, "text": "for developers"}, {"level": 40, "text": ""}):
         ok(browser.post(t.first, "/message", dropped | {"extra_tags": ""}))
-    same(browser.get(t.second, "/messages").json["messages"], sent, "at the other")
+    same(browser.get(t.second, "/messages").json["messages"], sent, "at the other peer")
     same(browser.get(t.first, "/messages").json["messages"], [], "afterwards")
 
 
@@ -678,7 +681,7 @@ def a_csrf_token_of_one_is_valid_at_the_other(t: Pair):
     )
     true("Cookie" in (answer.vary or ""), "the page does not vary on its cookies")
     again = ok(browser.get(t.second, "/csrf_token")).json["token"]
-    true(again != token, "the same token twice")
+    true(again != token, "both peers sent the same token")
     for good in (token, again, browser.cookies["csrftoken"]):
         ok(browser.post(t.second, "/csrf_protected", X_CSRFToken=good))
     other = Browser()
@@ -715,13 +718,13 @@ def fifteen_visitors_at_once_are_not_mixed_up(t: Pair):
     same(found, [[["visitor", n], ["n", 4]] for n in range(15)], "what each of them has")
 
 
-# How many seconds the slow request has to read the session before the other request ends it. They
-# are tried in this order.
+# Head starts in seconds: a slow request must read the session within this time, because another
+# request then ends the session. They are tried in this order.
 HEAD_STARTS_SECS = (0.3, 2, 8)
 
 
 def end_during_a_request(t: Pair, path: str) -> Browser:
-    """Ends or moves the session with one request during another, slower one."""
+    """Ends or moves a session with a fast request while a slower request uses it."""
     for head_start in HEAD_STARTS_SECS:
         browser = started(t, a=1)
         slow = browser.twin()
@@ -734,10 +737,10 @@ def end_during_a_request(t: Pair, path: str) -> Browser:
         body = {"key": "n", "ms": int(head_start * 2000)}
         answer, _ = at_once(lambda: slow.post(t.first, "/slow_incr", body), end)
         opens_nothing(t, old, "the session under the old key")
-        # With another status, the slow request read the session too late and created a new one,
-        # which proves nothing. Try again with a longer head start.
+        # With a status other than 400, the slow request read the session too late and created a new
+        # session, which proves nothing. Try again with a longer head start.
         if answer.status == 400:
-            same(answer.cookies, {}, "Set-Cookie of the slow one")
+            same(answer.cookies, {}, "Set-Cookie of the slow request")
             return browser
     raise Failed(f"the slow request was answered {answer.status} instead of 400")
 
@@ -753,14 +756,14 @@ def a_moved_session_is_not_restored_by_a_slower_request(t: Pair):
 
 
 @check(SERVER_SIDE)
-def overlapping_increments_all_land(t: Pair):
+def no_overlapping_increment_is_lost(t: Pair):
     browser = started(t)
     at_once(*[lambda: ok(browser.twin().post(t.first, "/slow_incr", {"key": "n", "ms": 1000}))] * 4)
-    same(browser.item(t.second, "n"), 4, "increments that are left of 4")
+    same(browser.item(t.second, "n"), 4, "the increments that were saved, of 4")
 
 
 @check(("db",))
-def a_slow_increment_keeps_a_faster_one_of_the_other(t: Pair):
+def a_slow_increment_keeps_a_faster_increment_of_the_other_peer(t: Pair):
     browser = started(t)
     calls = [(t.first, 200), (t.second, 1500), (t.second, 1500)]
     at_once(
@@ -771,7 +774,7 @@ def a_slow_increment_keeps_a_faster_one_of_the_other(t: Pair):
             for peer, ms in calls
         ]
     )
-    same(browser.item(t.first, "n"), 3, "increments that are left of 1 fast and 2 slow ones")
+    same(browser.item(t.first, "n"), 3, "the increments that were saved, of 1 fast and 2 slow ones")
 
 
 # ---- Other settings
@@ -780,7 +783,7 @@ def a_slow_increment_keeps_a_faster_one_of_the_other(t: Pair):
 @check(once=True, extra="short")
 def a_session_ends_at_its_age(t: Pair):
     browser = started(t, a=1)
-    until(lambda: browser.twin().items(t.second) == [], "it is still there")
+    until(lambda: browser.twin().items(t.second) == [], "the expired session is still there")
     same(ok(browser.post(t.second, "/incr", {"key": "n"})).json["value"], 1, "written afterwards")
     true(browser.item(t.second, "a") is None, "the items of the expired session are back")
 
@@ -816,7 +819,7 @@ def a_cookie_has_the_attributes_of_the_settings(t: Pair):
 
 
 @check(extra="attributes")
-def every_request_may_save(t: Pair):
+def every_request_renews_the_cookie_if_configured(t: Pair):
     browser = Browser()
     ok(browser.post(t.first, "/incr", {"key": "n"}))
     for path in ("/untouched", "/get?key=n"):
@@ -855,4 +858,4 @@ def logins_survive_a_new_secret(t: Pair):
     true(browser.item(t.first, "_auth_user_hash") != old, "the hash is made with the old secret")
     same(who(browser, t.first), user, "by the new secret")
     if t.server_side:
-        opens_nothing(t, before, "the key from before")
+        opens_nothing(t, before, "the key from before the new secret")

@@ -97,7 +97,7 @@ class Browser:
         return self.request(peer, "POST", path, {} if body is None else body, headers)
 
     def fill(self, peer: Peer, path: str, shown_at: str | None = None, **fields: object) -> Answer:
-        """Submits a form with the CSRF token of the page at `shown_at`. Defaults to `path`."""
+        """Submits a form with the CSRF token of the page at `shown_at`, by default `path`."""
         page = self.get(peer, shown_at or path).text
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]*)"', page)
         fields["csrfmiddlewaretoken"] = html.unescape(token[1]) if token else ""

@@ -22,16 +22,16 @@ class Difference:
 DIFFERENCES = [
     # Defects of Django.
     Difference(
-        check="overlapping_increments_all_land",
+        check="no_overlapping_increment_is_lost",
         first="django",
         races=True,
         reason="Django saves the whole session as it was read, so the last save wins",
     ),
     Difference(
-        check="a_slow_increment_keeps_a_faster_one_of_the_other",
+        check="a_slow_increment_keeps_a_faster_increment_of_the_other_peer",
         second="django",
         races=True,
-        reason="Django saves the whole session as it was read, over any concurrent save",
+        reason="Django saves the whole session as it was read, and overwrites a concurrent save",
     ),
     Difference(
         check="a_cookie_that_browsers_would_drop_is_an_error",

@@ -30,8 +30,8 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or HERE.parent.parent / "target
 DJANGO = shlex.join([sys.executable, str(HERE / "peer/serve.py")])
 CLOAKROOM = shlex.quote(str(TARGET / "debug/django_peer"))
 
-# How many places are checked at once. The checks mostly wait for slow requests and for sessions to
-# expire.
+# How many places are checked at once. Three need little processor time, because the checks mostly
+# wait for slow requests and for sessions to expire.
 AT_ONCE = 3
 
 
@@ -55,9 +55,9 @@ class Place:
         return "/".join([self.engine, *parts.get(self.engine, [])])
 
 
-# Every engine, every database and every cache, but not every combination of cached_db: its rows are
-# those of db, and its entries those of cache. An engine without a database keeps its users in
-# SQLite.
+# Every engine, every database and every cache, but not every combination for cached_db: its rows
+# are the same as those of db, and its cache entries the same as those of cache. An engine without a
+# database keeps its users in SQLite.
 PLACES = [
     Place("db", "sqlite"),
     Place("db", "postgres"),
@@ -177,7 +177,7 @@ class Run:
         else:
             failure = None
         if failure is None and difference and not difference.races:
-            self.say("failed", f"FAIL  {line}: passes, but differences.py lists it")
+            self.say("failed", f"FAIL  {line}: passes, but differences.py lists it as failing")
         elif failure is None:
             self.say("passed", f"ok    {line}")
         elif difference:
@@ -197,7 +197,7 @@ def main() -> int:
     )
     arguments.add_argument("--a", default=DJANGO, help="the command of one peer (default: Django)")
     arguments.add_argument(
-        "--b", default=CLOAKROOM, help="the command of the other (default: Cloakroom)"
+        "--b", default=CLOAKROOM, help="the command of the other peer (default: Cloakroom)"
     )
     arguments.add_argument("--only", default="*", help="the checks to run")
     arguments.add_argument("--at", default="*", help="the places to run them at")

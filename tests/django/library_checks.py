@@ -1,4 +1,4 @@
-"""The checks of LocalLibrary and a Django on one file.
+"""The checks of LocalLibrary and a Django on one database file.
 
 A check with `both` runs twice, with each site as the first. The other checks run once.
 """
@@ -21,7 +21,7 @@ from client import Answer, Browser, Peer, at_once
 PASSWORD = "correct horse battery staple"
 NEW_PASSWORD = "a heron on a ladder"
 
-# The visits of one visitor in the check of parallel writers, and the tabs that share them.
+# In the check of parallel writers, one visitor makes VISITS visits from TABS browser tabs.
 VISITS = 50
 TABS = 5
 
@@ -204,7 +204,7 @@ def a_user_who_is_no_longer_active_is_logged_out(t: Pair):
 
 
 @check(both=True)
-def both_continue_the_count_of_visits(t: Pair):
+def both_sites_continue_the_count_of_visits(t: Pair):
     browser = Browser()
     counts = [
         visit(browser, site) for site in (t.first, t.first, t.second, t.first, t.second, t.second)
@@ -246,7 +246,7 @@ def a_new_password_ends_the_other_sessions_at_both(t: Pair):
 
 
 @check(both=True)
-def a_hash_of_more_iterations_logs_in_and_is_renewed(t: Pair):
+def a_login_renews_a_hash_with_more_iterations(t: Pair):
     from django.contrib.auth.hashers import PBKDF2PasswordHasher, get_hasher
 
     stock, quick = PBKDF2PasswordHasher(), get_hasher()
@@ -605,7 +605,10 @@ def django_writes_while_locallibrary_is_stopped(t: Pair):
 
 @check()
 def parallel_writers_lose_no_visit_and_find_no_lock(t: Pair):
-    """One visitor uses many tabs at LocalLibrary, others use Django, and a program edits books."""
+    """One visitor uses many tabs at LocalLibrary and other visitors use Django.
+
+    At the same time, a program edits books and a search looks for them.
+    """
     from catalog.models import Book
     from django.db import connections
 

@@ -41,7 +41,10 @@ class Places:
         self.closing.close()
 
     def missing(self, *kinds: str) -> tuple[str, bool] | None:
-        """Returns why a kind is unavailable, and whether that is a failure. None if all are up."""
+        """Returns why one of the kinds is unavailable, and whether this is a failure.
+
+        Returns None if all kinds are available.
+        """
         for kind in kinds:
             variable = SERVERS.get(kind)
             if variable and not os.environ.get(variable):

@@ -11,11 +11,11 @@ HERE = Path(__file__).resolve().parent
 DRIVEN = {
     "resurrects": "a_logout_is_not_undone_by_a_slower_request",
     "ignores_expiry": "a_session_*s_*",
-    "uses_a_wrong_salt": "increments_alternate",
+    "uses_a_wrong_salt": "increments_at_alternating_peers_add_up",
     "adopts_unknown_keys": "an_unknown_key_is_never_adopted",
     "sorts_items": "every_value_keeps_its_type_and_its_place",
     "saves_on_errors": "a_server_error_saves_nothing",
-    "varies_always": "untouched_sets_nothing",
+    "varies_always": "a_request_that_ignores_the_session_sets_nothing",
     "keeps_the_key": "a_login_is_known_to_the_other",
     "ignores_passwords": "a_new_password_ends_the_other_sessions",
     "mixes_visitors": "fifteen_visitors_at_once_are_not_mixed_up",

@@ -20,8 +20,8 @@ fn draw(
 ) -> Result<String> {
     let mut text = String::with_capacity(len);
     let mut bytes = [0; 64];
-    // Skip bytes at or above the largest multiple of the alphabet's length. They would favour the
-    // first characters of the alphabet.
+    // Skip bytes at or above the largest multiple of the alphabet's length up to 256. Such bytes
+    // would favour the first characters of the alphabet.
     let even = 256 - 256 % alphabet.len();
     // Most of the 64 bytes are used, so filling the buffer once is almost always enough.
     for _ in 0..MAX_FILLINGS {
@@ -68,8 +68,8 @@ mod tests {
                 counts[at] += 1;
             }
         }
-        // 64,000 draws give 1,778 of each character with a standard deviation of 42. The bounds are
-        // nine deviations away.
+        // 64,000 draws give 1,778 of each character on average, with a standard deviation of 42.
+        // The bounds are nine deviations away.
         for count in counts {
             assert!((1_400..2_160).contains(&count), "{counts:?}");
         }

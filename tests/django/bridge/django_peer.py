@@ -1,6 +1,7 @@
-"""The peer of run.py that is Django itself.
+"""A peer for run.py with Django's own sessions behind it.
 
-Django's session tests must pass with it, and fail with each of its faulty variants in mutants.py.
+Django's session tests must pass with this peer, and must fail if `--broken` chooses a faulty
+variant of Django in mutants.py.
 """
 
 import argparse
@@ -38,7 +39,7 @@ from line import cache_setting, tag, untag
 
 
 class Clock:
-    """The time of the current request, which the request contains."""
+    """The time that the current request contains."""
 
     now = datetime.now().astimezone()
 

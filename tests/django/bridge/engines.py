@@ -1,11 +1,11 @@
 """Django's session engines, backed by a peer.
 
-The classes of `stored` run Django's session object and use the peer as the store. The classes of
-`remote` also run the session object in the peer. All classes are called SessionStore, because
-Django derives the salt from the name.
+A class made by `stored` runs Django's session object in this process, with the peer as the store.
+A class made by `remote` runs the session object in the peer, too. All classes are called
+SessionStore, because Django derives the salt from the name.
 
-`own` is Django's class of the same engine. It checks the peer's signatures and cache keys, because
-most tests only read what the peer itself has written.
+`own` is Django's own class of the same engine. It checks the signatures and the cache keys of the
+peer, because most tests only read what the peer itself has written.
 """
 
 from django.conf import settings

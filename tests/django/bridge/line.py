@@ -68,12 +68,13 @@ class Line:
         )
         self.id = 0
         self.configured: dict | None = None
-        # The handles of session objects that Python has destroyed. They are dropped with the next
-        # request, because a destructor may run in the middle of one.
+        # The handles of session objects that Python has destroyed. They are dropped before the next
+        # request, because a destructor may run in the middle of a request.
         self.dropped: list[int] = []
 
     def ask(self, op: str, **fields: object):
-        # Tests change settings at any time, and not always with a signal, so compare all of them.
+        # Tests change settings at any time, and not always with a signal, so compare all settings
+        # with those that the peer has.
         current = current_settings()
         if current != self.configured:
             self.exchange({"op": "configure", "settings": current})

@@ -63,16 +63,17 @@ SKIPPED = {
 }
 SKIPPED_WHY = "needs a cache class in the Python process of the peer"
 
-# Tests in which Cloakroom differs on purpose. They must fail, unless the peer is Django.
+# Tests in which Cloakroom differs from Django on purpose. They must fail, unless the peer is
+# Django.
 DIFFERENT = {
     "DatabaseSessionTests": ["test_clearsessions_command", "test_aclear_expired"],
     "FileSessionTests": ["test_clearsessions_command"],
     "FileSessionPathLibTests": ["test_clearsessions_command"],
 }
-DIFFERENT_WHY = "a session that has already expired is not stored, so there is none to delete"
+DIFFERENT_WHY = "an expired session is not stored, so the test finds none to delete"
 
 NOTES = [
-    "CacheSessionTests.test_non_default_cache: with a second Redis database instead of a cache in "
+    "CacheSessionTests.test_non_default_cache: run with a second Redis database, not a cache in "
     "Python's memory",
     "CookieSessionTests.test_unpickling_exception and "
     "CacheDBSessionTests.test_exists_searches_cache_first test this Python process, not the peer",
@@ -160,7 +161,8 @@ def load_tests(
             print(f"different {name}.{method}: {DIFFERENT_WHY}")
             test = getattr(getattr(tests, name), method)
             if iscoroutinefunction(test):
-                # Django would convert the test, too, but lose the mark of an expected failure.
+                # Django would also convert an async test, but would lose its mark as an expected
+                # failure.
                 test = async_to_sync(test)
             setattr(
                 getattr(tests, name),

@@ -1,4 +1,4 @@
-"""Serves the Django beside LocalLibrary: `serve.py --bind 127.0.0.1:PORT`.
+"""Serves the Django site that shares LocalLibrary's database: `serve.py --bind 127.0.0.1:PORT`.
 
 Its settings are in the environment.
 """

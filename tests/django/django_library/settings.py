@@ -1,4 +1,7 @@
-"""The settings of the Django beside LocalLibrary: defaults and values in the environment."""
+"""The settings of the Django site that shares LocalLibrary's database file.
+
+They are defaults and values in the environment.
+"""
 
 import json
 import os
@@ -9,7 +12,7 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ["LIBRARY"],
-        # Two programs write to the file. A second writer waits for the first.
+        # Two programs write to the file. A writer waits until the other program has finished.
         "OPTIONS": {"timeout": 30, "transaction_mode": "IMMEDIATE"},
     }
 }

@@ -21,7 +21,7 @@ def main() -> None:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
-    # Hashing is slow, so all users share one hash.
+    # Hashing is slow, so all users of the default algorithm share one hash.
     password = make_password(PASSWORD)
     users = [User(username=f"user{n}", password=password) for n in range(USERS)]
     users.append(User(username="inactive", password=password, is_active=False))

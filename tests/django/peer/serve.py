@@ -1,4 +1,4 @@
-"""Serves the peer: `serve.py --bind 127.0.0.1:PORT`. Its settings are in the environment."""
+"""Serves the Django peer: `serve.py --bind 127.0.0.1:PORT`. The environment has its settings."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""The settings of the peer: Django's defaults and the values in the environment."""
+"""The settings of the Django peer: Django's defaults and the values in the environment."""
 
 import json
 import os
@@ -14,7 +14,7 @@ def database(url: str) -> dict:
     parts = urlsplit(url)
     setting = {"ENGINE": f"django.db.backends.{engines[parts.scheme]}"}
     if parts.scheme == "sqlite":
-        # Two processes write to the file. A second writer waits for the first.
+        # Two processes write to the file. A writer waits until the other process has finished.
         options = {"timeout": 30, "transaction_mode": "IMMEDIATE"}
         return setting | {"NAME": parts.path.removeprefix("/"), "OPTIONS": options}
     return setting | {

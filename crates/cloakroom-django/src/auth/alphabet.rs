@@ -1,4 +1,4 @@
-/// The characters of Django's secrets and salts. CSRF tokens are masked by arithmetic on the index
-/// of each character, so the order matters.
+/// The characters of Django's secrets and salts. Their order matters, because masking a CSRF secret
+/// adds the positions of characters in this list.
 pub(crate) const ALPHABET: &[u8; 62] =
     b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";

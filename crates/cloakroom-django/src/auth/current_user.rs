@@ -93,9 +93,10 @@ impl Auth {
         }
     }
 
-    /// Also accepts sessions that were started under this older key: one of `SECRET_KEY_FALLBACKS`.
+    /// Also accepts sessions whose hash was made with this older secret: one of
+    /// `SECRET_KEY_FALLBACKS`.
     ///
-    /// Only the current `SECRET_KEY` makes new hashes.
+    /// New hashes are made only with the current `SECRET_KEY`.
     ///
     /// # Examples
     /// ```
@@ -128,8 +129,8 @@ impl Auth {
     /// dotted class names.
     ///
     /// A session contains the name of the backend that logged the user in.
-    /// [`log_in`](Self::log_in) writes the first one. With an empty list, every visitor is
-    /// anonymous.
+    /// [`log_in`](Self::log_in) writes the first name of the list. With an empty list, every
+    /// visitor is anonymous.
     ///
     /// # Examples
     /// ```
@@ -153,8 +154,8 @@ impl Auth {
         self
     }
 
-    /// Returns the user that the session names, or `None` if the session names no user, or if its
-    /// [backend](Self::backends) is not accepted.
+    /// Returns the user that the session names, or `None` if the session names no user or a
+    /// [backend](Self::backends) that is not accepted.
     ///
     /// Load the row of that user, then pass its password field to
     /// [`verify_or_flush`](Self::verify_or_flush). [`user`](Self::user) performs both steps.
@@ -181,10 +182,10 @@ impl Auth {
     /// Verifies that the session was started with the user's current password, and flushes the
     /// session if it was not.
     ///
-    /// `password_field` is the stored hash.
+    /// `password_field` is the password field of the user's row.
     ///
-    /// A session that was started under a [fallback](Self::fallback) key gets a new session key,
-    /// and a hash made with the current `SECRET_KEY`.
+    /// If the hash in the session was made with a [fallback](Self::fallback) secret, the session
+    /// gets a new session key, and a hash made with the current `SECRET_KEY`.
     ///
     /// Check first that the user is active, and do not call this method for an inactive user:
     /// Django treats such a visitor as anonymous and leaves the session unchanged.

@@ -9,18 +9,18 @@ use crate::auth::session::{BACKEND, HASH, USER_ID, UserId, read};
 use crate::auth::signing::equal;
 
 impl Auth {
-    /// Logs `user` in: assigns the session to the user and gives it a new key.
+    /// Logs `user` in: assigns the session to the user and gives the session a new key.
     ///
     /// Call this only after you have verified the user's identity, and only for an active user.
     ///
     /// If the visitor was anonymous, or if the same user was logged in, the items of the session
     /// are kept. If another user was logged in, or if the password has changed since the last
-    /// login, the items are removed. The key is new in all cases; Django keeps it if the same user
-    /// logs in again.
+    /// login, the items are removed. The session key is new in all cases; Django keeps the key if
+    /// the same user logs in again.
     ///
     /// The items are removed by a flush, as in Django. The flush also removes the items and the
     /// expiry that this request set before the login, so set them after the login. In a format that
-    /// stores owners, [`Session::log_in`], called directly, would keep them.
+    /// stores owners, a direct call of [`Session::log_in`] would keep these items and this expiry.
     ///
     /// The user's id becomes the owner of the session. If the store supports owners, you can then
     /// list and revoke the user's sessions.
@@ -106,8 +106,8 @@ impl Auth {
     /// Keeps this session logged in after its user has changed the password, and gives it a new
     /// key.
     ///
-    /// `password_field` is the new hash. All other sessions of the user end when they are next
-    /// used, because they contain a hash of the old password field.
+    /// `password_field` is the new password field of the user's row. All other sessions of the user
+    /// end when they are next used, because they contain a hash of the old password field.
     ///
     /// # Errors
     /// Those of [`Session::cycle_key`].

@@ -1,11 +1,11 @@
 //! One-time messages such as "The book was saved.", stored in the session like those of
 //! `django.contrib.messages`.
 //!
-//! By default, Django stores messages in a separate cookie, and in the session only those that do
-//! not fit. This module does not read that cookie. Set
-//! `MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"`, so that both
-//! programs read all messages. Without this setting, Django still shows the messages that are added
-//! here.
+//! By default, Django stores messages in a separate cookie, and stores a message in the session
+//! only if the cookie is full. This module reads only the session. Set
+//! `MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"` in Django, so that
+//! this module finds every message that Django adds. Even without this setting, Django shows the
+//! messages that this module adds.
 //!
 //! # Examples
 //! ```
@@ -66,8 +66,8 @@ pub fn add(session: &Session, message: Message) -> Result<()> {
 
 /// Removes all messages from the session and returns them, oldest first.
 ///
-/// The whole item is removed, as in Django. A message that a parallel request adds in the meantime
-/// may be lost.
+/// When the session is saved, the whole item is removed, as in Django. A message that a parallel
+/// request adds before this save may therefore be lost.
 ///
 /// # Errors
 /// Those of [`Session::discard`].
@@ -99,8 +99,9 @@ pub struct Message {
     pub text: String,
     /// Whether the text is trusted HTML. Escape any other text when you show it.
     pub safe: bool,
-    /// CSS classes in addition to [`Level::tag`]. If there are none, Django writes an empty text.
-    /// `None` leaves the field out.
+    /// The CSS classes of the message in addition to [`Level::tag`]. For a message without
+    /// additional classes, Django stores an empty text. `None` stores the message without this
+    /// field.
     pub extra_tags: Option<String>,
 }
 
@@ -124,7 +125,7 @@ impl Message {
     }
 }
 
-/// The importance of a message. A site may define more levels between these.
+/// The importance of a message. A site may define more levels between the constants of this type.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Level(pub i64);
 

@@ -34,8 +34,9 @@
 //!
 //! # What you may rely on
 //!
-//! * **Each program reads what the other wrote**: the items of the session, the hashes, the tokens
-//!   and the cookies. The tests compare all of these with the output of a real Django 5.2.
+//! * **Django and this module read what the other writes**: the items of the session, the hashes,
+//!   the tokens and the cookies. The tests compare all of these with the output of a real Django
+//!   5.2.
 //! * **Malformed input logs no user in.** Text in a session, a cookie, a form or a password field
 //!   never causes a panic or an error page.
 //! * **Secrets are compared in constant time.** A login of an unknown user takes as long as a login

@@ -9,11 +9,12 @@ use crate::auth::signing::{Secrets, equal};
 /// Makes and checks the tokens in links that reset a password.
 ///
 /// Tokens are not stored. A token is signed and contains the time at which it was made. It becomes
-/// invalid when the user's password, mail address or last login changes, so it works only once.
+/// invalid when the user's password, mail address or last login changes. A reset changes the
+/// password, so a token works only once.
 ///
 /// Times are in UTC, as on a Django site with `TIME_ZONE = "UTC"`. A Django site in another time
-/// zone writes its local time into tokens. A token by one program then expires too early or too
-/// late in the other program, by the difference between the time zones.
+/// zone writes its local time into tokens. Such a token expires too early or too late here, by the
+/// difference between the time zones, and so does a token from here on that site.
 ///
 /// # Examples
 /// ```

@@ -96,7 +96,7 @@ impl Settings {
 
     /// Also accepts text that was signed with this older key: one of `SECRET_KEY_FALLBACKS`.
     ///
-    /// Call it once for each key, in their order. Nothing is signed with a fallback.
+    /// Call it once for each key, in the order of that setting. Nothing is signed with a fallback.
     ///
     /// # Examples
     /// ```
@@ -327,12 +327,12 @@ impl Settings {
     }
 
     /// Sets whether the header that removes the cookie repeats all attributes of the header that
-    /// set it.
+    /// set the cookie.
     ///
-    /// The default is `false`, as in Django: the header leaves out `HttpOnly`, and also `Secure`
-    /// where browsers accept the removal without it. Browsers remove the cookie either way. Turn
-    /// this on for a site whose audit requires both attributes on every `Set-Cookie`. Django has no
-    /// such setting.
+    /// The default is `false`, as in Django: the removing header leaves out `HttpOnly`, and also
+    /// `Secure` where browsers accept the removal without it. Browsers remove the cookie either
+    /// way. Turn this on for a site whose audit requires `HttpOnly` and `Secure` on every
+    /// `Set-Cookie`. Django has no such setting.
     ///
     /// # Examples
     /// ```
@@ -470,7 +470,7 @@ impl Settings {
     }
 
     /// Returns the engine `cached_db`, which stores sessions in the table `django_session`, and
-    /// copies of them in Django's cache. See [`WriteThroughBackend`] for how the two stay
+    /// copies of them in Django's cache. See [`WriteThroughBackend`] for how rows and copies stay
     /// consistent.
     ///
     /// Pass a `DjangoCache` built with its option `cached_db`, and a `DjangoTable`.
@@ -496,7 +496,7 @@ impl Settings {
     /// ```
     pub fn cached_db(&self, cache: impl Store, django_session: impl Store) -> Backend {
         let tiers = WriteThroughBackend::new(self.cache(cache), self.db(django_session));
-        tiers.expect("both are stores").into()
+        tiers.expect("the cache and the table are stores").into()
     }
 
     /// Returns the format of the engine `file`, for a store that keeps sessions in Django's files.
@@ -537,9 +537,8 @@ impl Settings {
     /// readable by the visitor.
     ///
     /// A save cannot notice that another request saved first, and sessions cannot be revoked; see
-    /// [`CookieBackend`]. A session that
-    /// does not fit into a cookie is an error here. Django sends such a cookie, and the browser
-    /// rejects it.
+    /// [`CookieBackend`]. A session that does not fit into a cookie is an error here. Django sends
+    /// such a cookie, and the browser rejects it.
     ///
     /// # Examples
     /// ```
@@ -553,12 +552,13 @@ impl Settings {
         CookieBackend::unsealed(self.signed(Medium::Cookie)).into()
     }
 
-    /// Returns a builder of the site's sessions, stored in one of the engines above.
+    /// Returns a builder of the site's sessions, stored in `engine`, which is one of the engines
+    /// above.
     ///
-    /// The builder has these settings. The background sweep, which deletes expired sessions, is
-    /// off, because Django's `clearsessions` may be running. Django's sessions have no owners and
-    /// no [`max_lifetime`](SessionsBuilder::max_lifetime); `build` returns an error if
-    /// `max_lifetime` is set.
+    /// The builder has the values of this `Settings`. The background sweep, which deletes expired
+    /// sessions, is off, because a Django site deletes them with its command `clearsessions`.
+    /// Django's sessions have no owners and no [`max_lifetime`](SessionsBuilder::max_lifetime);
+    /// `build` returns an error if `max_lifetime` is set.
     ///
     /// # Examples
     /// A service that caches the rows in its own memory:

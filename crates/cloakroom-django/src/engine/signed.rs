@@ -82,7 +82,8 @@ impl Format for SignedFormat {
             Medium::Cookie => OnCorrupt::StartAfresh,
         };
         rules.unknown_key = OnUnknownKey::RemoveCookie;
-        // Django deletes an expired file when it reads it. Expired rows wait for `clearsessions`.
+        // Django deletes an expired file when it reads the file. Expired rows wait for
+        // `clearsessions`.
         rules.expired = match self.medium {
             Medium::Row | Medium::Cookie => OnExpired::LeaveEntry,
             Medium::File => OnExpired::DeleteEntry,
@@ -135,7 +136,8 @@ impl Format for SignedFormat {
     fn complete(&self, bytes: &Bytes, data: &SessionData, meta: &mut Meta) {
         match self.medium {
             Medium::Row => {
-                // A row contains no time of its last change. Compute it from the date of expiry.
+                // A row contains no time of its last change. Compute this time from the date of
+                // expiry.
                 let lifetime = match self.expiry(data) {
                     Expiry::Idle(age) => age,
                     _ => self.cookie_age,
@@ -185,7 +187,8 @@ pub(super) fn set_expiry(data: &mut SessionData, expiry: Expiry) -> Result<()> {
     expiry::put(&mut data.items, expiry)
 }
 
-/// Logs Django's message under the name of Django's logger, so that one alert covers both programs.
+/// Logs Django's message under the name of Django's logger, so that one alert covers both Django
+/// and this service.
 pub(super) fn log_corrupt(session: &SessionTag, error: &Error) {
     let error = format!("{error:#}");
     tracing::warn!(

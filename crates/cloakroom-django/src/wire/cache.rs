@@ -86,8 +86,8 @@ fn secs_left(meta: &Meta) -> i64 {
 /// Thirty days. memcached interprets a larger number as a time since 1970.
 const MAX_RELATIVE_SECS: i64 = 30 * 24 * 60 * 60;
 
-/// The last time that memcached can represent, in January 2038. It truncates a later time to 32
-/// bits, so the item would vanish at once.
+/// The last time that memcached can represent, in January 2038. memcached truncates a later time to
+/// 32 bits, so the item would vanish at once.
 const LAST_SECOND: i64 = i32::MAX as i64;
 
 #[cfg(test)]

@@ -72,8 +72,8 @@ pub fn set_cookie(
 
 /// Returns the `Set-Cookie` header that removes the cookie from the browser.
 ///
-/// Django leaves out `HttpOnly`. It writes `Secure` only where browsers would ignore the header
-/// without it: for a name with the prefix `__Secure-` or `__Host-`, and with `SameSite=None`.
+/// Django leaves out `HttpOnly`. It writes `Secure` only where browsers would otherwise ignore the
+/// header: for a name with the prefix `__Secure-` or `__Host-`, and with `SameSite=None`.
 ///
 /// # Examples
 /// ```
@@ -99,8 +99,8 @@ pub fn delete_cookie(name: &str, attributes: &Attributes<'_>) -> String {
     format_cookie(name, "\"\"", Some(GONE), &attributes)
 }
 
-/// Returns a value in the form for the header: unchanged, or in quotes and escaped if it has
-/// special characters.
+/// Returns a cookie value as Django writes it into the header: unchanged, or in quotes and escaped
+/// if the value has special characters.
 ///
 /// # Examples
 /// ```
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_removal_is_secure_where_the_browser_would_ignore_it_otherwise() {
+    fn a_removal_has_the_attribute_secure_where_browsers_require_it() {
         let secure = |name: &str, same_site| {
             let attributes = Attributes {
                 secure: true,

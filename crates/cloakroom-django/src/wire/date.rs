@@ -49,8 +49,8 @@ pub fn parse_iso(text: &str) -> Option<SystemTime> {
     instant(date_time, offset?)
 }
 
-/// Formats a time as in the column `expire_date` of SQLite and MySQL: `YYYY-MM-DD
-/// HH:MM:SS[.ffffff]` in UTC.
+/// Formats a time as in the column `expire_date` of SQLite and MySQL:
+/// `YYYY-MM-DD HH:MM:SS[.ffffff]` in UTC.
 ///
 /// SQLite compares the column as text, and `T` sorts after the space. With a `T` between date and
 /// time, Django would therefore still load sessions that have expired.
@@ -127,7 +127,8 @@ fn from_micros(micros: i64) -> SystemTime {
     let micros = micros.clamp(FIRST_MICRO, LAST_MICRO);
     let since = Duration::from_micros(micros.unsigned_abs());
     if micros < 0 {
-        // Some systems cannot represent such an early time. 1970 will do: it is in the past, too.
+        // Some systems cannot represent such an early time. Such a time becomes 1970, which is in
+        // the past, too.
         UNIX_EPOCH.checked_sub(since).unwrap_or(UNIX_EPOCH)
     } else {
         UNIX_EPOCH + since
@@ -195,8 +196,8 @@ fn parse(text: &str) -> Option<(DateTime, Option<i32>)> {
         Some((sign, rest)) => {
             let [hour, minute, second, micros] = clock_of(rest)?;
             let secs = hour * 3_600 + minute * 60 + second;
-            // Python also accepts more than 59 minutes or seconds and fractions. No program writes
-            // them.
+            // Python also accepts offsets with more than 59 minutes or seconds, or with a fraction.
+            // No program writes such offsets.
             if secs >= 86_400 || micros > 0 || minute > 59 || second > 59 {
                 return None;
             }

@@ -37,8 +37,8 @@ pub const NAME: &str = "_session_expiry";
 pub enum ExpiryItem {
     /// The item is missing or `null`.
     Nothing,
-    /// An empty text, list or object. Django treats it like a missing item, not as a session that
-    /// ends with the browser.
+    /// An empty text, list or object. Django treats such a value like a missing item, not as a
+    /// session that ends with the browser.
     Empty,
     /// Seconds of inactivity, possibly fractional or negative. Python's `True` is 1, `False` is 0.
     Secs(f64),
@@ -109,7 +109,8 @@ impl ExpiryItem {
     }
 }
 
-/// Sets the item to `expiry`. An item with the same meaning is left as Django wrote it.
+/// Sets the item to `expiry`. If the stored item already has this meaning, it is left as Django
+/// wrote it.
 ///
 /// A whole number of seconds is written as an integer, and any other number as a float.
 /// [`Expiry::Idle`] of zero is written as `-1`, because `0` means that the session ends when the
@@ -132,7 +133,7 @@ impl ExpiryItem {
 pub fn put(items: &mut Items, expiry: Expiry) -> Result<()> {
     let stored = ExpiryItem::of(items)?.expiry();
     let same = match (stored, expiry) {
-        // The core stores times in milliseconds, Django in microseconds.
+        // Cloakroom stores times in milliseconds, Django in microseconds.
         (Expiry::At(one), Expiry::At(other)) => millis(one) == millis(other),
         (one, other) => one == other,
     };

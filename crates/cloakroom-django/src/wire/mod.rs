@@ -10,7 +10,7 @@
 //! | [`pickle`] | the dictionary of the engines `cache` and `cached_db` | Python's pickle, protocols 0 to 5 (PEP 307, 3154, 574) |
 //! | [`cache`] | the keys and lifetimes of cache entries | Django's Redis and memcached backends |
 //! | [`expiry`] | the item `_session_expiry` | Django 5.2.19 |
-//! | [`date`] | the dates in that item and in the column `expire_date` | ISO 8601 as Python 3.11's `datetime` reads and writes it |
+//! | [`date`] | the dates in the item `_session_expiry` and in the column `expire_date` | ISO 8601 as Python 3.11's `datetime` reads and writes it |
 //! | [`key`] | session keys | Django 5.2.19 |
 //! | [`cookie`] | the header `Set-Cookie` and its values | Django 5.2.19 with Python 3.11's `http.cookies` |
 

@@ -149,9 +149,9 @@ impl Signer {
 
     /// Signs a JSON text. As in Django, the text is compressed if that saves more than one byte.
     ///
-    /// Django uses another implementation of zlib, so the compressed bytes differ. Near the
-    /// threshold, one program may compress a text that the other does not compress. Each program
-    /// reads what the other wrote.
+    /// Django uses another implementation of zlib, so the compressed bytes differ. If compression
+    /// saves about one byte, Django may compress a text that this crate leaves uncompressed, or the
+    /// reverse. Django reads what this crate writes, and this crate reads what Django writes.
     ///
     /// # Examples
     /// ```
@@ -377,7 +377,7 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 /// zlib's default, which Django uses.
 const COMPRESSION_LEVEL: i32 = 6;
 
-/// The number of window bits. miniz_oxide writes the zlib header if it is positive.
+/// The number of window bits. miniz_oxide writes the zlib header if this number is positive.
 const WITH_ZLIB_HEADER: i32 = 1;
 
 /// The length in bytes from which the fixed Huffman code never results in a shorter text.

@@ -123,7 +123,7 @@ fn over_https_without_an_origin_the_referer_decides() {
         assert_eq!(
             csrf.check(&request(&Method::POST, &headers), None),
             Err(Refusal::NoSecret),
-            "over http the referer is not checked",
+            "over plain http, the referer is not checked",
         );
     }
 }
@@ -165,7 +165,7 @@ fn pages_of_the_cookie_domain_count_as_the_sites_own() {
 }
 
 #[test]
-fn the_token_is_in_the_form_of_a_post_or_in_the_header() {
+fn a_token_is_read_from_the_form_of_a_post_or_else_from_the_header() {
     let csrf = Csrf::new();
     let secret = Secret::random().unwrap();
     let good = secret.mask().unwrap();
@@ -204,7 +204,7 @@ fn the_token_is_in_the_form_of_a_post_or_in_the_header() {
 }
 
 #[test]
-fn the_cookie_is_found_among_others_unless_several_differ() {
+fn the_csrf_cookie_is_found_unless_several_have_different_values() {
     let secret = Secret::parse(&"Q".repeat(32)).unwrap();
     let (bare, other) = (secret.reveal(), "R".repeat(32));
     let masked = secret.mask().unwrap();
@@ -256,7 +256,7 @@ fn the_cookie_is_written_as_in_django() {
 }
 
 #[test]
-fn a_configuration_that_browsers_reject_is_refused() {
+fn an_invalid_cookie_name_domain_or_origin_is_refused() {
     for name in ["", "a b", "a=b", "a;b", "é"] {
         assert!(Csrf::new().cookie_name(name).is_err(), "{name}");
     }

@@ -72,7 +72,7 @@ async fn a_login_of_another_user_flushes_what_the_request_set_before_the_login()
 }
 
 #[tokio::test]
-async fn a_login_removes_the_items_of_an_unreadable_user() {
+async fn a_login_removes_the_items_if_the_stored_user_id_is_unreadable() {
     let session = sessions().new_session();
     session.set("_auth_user_id", [7]).unwrap();
     session.set("cart", 1).unwrap();
@@ -111,7 +111,7 @@ async fn a_new_password_ends_all_sessions_but_the_one_that_changed_it() {
 }
 
 #[tokio::test]
-async fn a_session_under_a_fallback_secret_is_kept_and_gets_a_new_hash() {
+async fn a_session_with_a_hash_by_a_fallback_secret_gets_a_new_key_and_hash() {
     let sessions = sessions();
     let session = sessions.new_session();
     Auth::new("old").log_in(&session, &User::ADA).unwrap();
@@ -162,7 +162,7 @@ async fn a_visitor_with_an_unreadable_id_is_anonymous_and_keeps_the_session() {
 }
 
 #[tokio::test]
-async fn a_hash_of_another_type_ends_the_session() {
+async fn a_session_whose_hash_is_a_number_ends() {
     let session = sessions().new_session();
     let auth = Auth::new("secret");
     auth.log_in(&session, &User::ADA).unwrap();
@@ -173,7 +173,7 @@ async fn a_hash_of_another_type_ends_the_session() {
 }
 
 #[tokio::test]
-async fn only_accepted_backends_are_recognized_and_a_login_writes_the_first() {
+async fn only_accepted_backends_are_recognized_and_a_login_writes_the_first_of_them() {
     let session = sessions().new_session();
     let two =
         Auth::new("secret").backends(["my.Backend", "django.contrib.auth.backends.ModelBackend"]);

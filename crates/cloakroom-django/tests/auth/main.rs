@@ -1,4 +1,5 @@
-//! Promises of the module `auth` that the vectors of a real Django do not cover.
+//! Promises of the module `auth` that the vectors, which are cases recorded from a real Django, do
+//! not cover.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

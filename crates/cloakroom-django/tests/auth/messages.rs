@@ -42,7 +42,7 @@ fn a_debug_or_empty_message_is_dropped() {
 }
 
 #[test]
-fn an_unreadable_item_is_replaced() {
+fn a_new_message_replaces_unreadable_messages() {
     let session = sessions().new_session();
     session.set("_messages", [1, 2]).unwrap();
     messages::add(&session, Message::new(Level::INFO, "hello")).unwrap();

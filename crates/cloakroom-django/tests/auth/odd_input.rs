@@ -97,7 +97,8 @@ fn field() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Generates values for the items of a login. Some of them look like stored messages.
+/// Generates values for the items of a login, of CSRF protection and of messages. Some values look
+/// like stored messages.
 fn json() -> impl Strategy<Value = serde_json::Value> {
     prop_oneof![
         Just(serde_json::Value::Null),

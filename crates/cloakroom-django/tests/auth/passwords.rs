@@ -60,7 +60,7 @@ fn a_hash_with_fewer_or_more_iterations_is_outdated() {
 
 /// The expected values are those of Django 5.2.19's hashers.
 #[test]
-fn a_hash_with_other_costs_or_a_short_salt_is_outdated() {
+fn hashes_are_outdated_in_the_same_cases_as_in_django() {
     for (preferred, encoded, must_update) in [
         (
             Algorithm::Pbkdf2Sha256,
@@ -227,14 +227,15 @@ fn an_invalid_field_matches_no_password() {
         format!("pbkdf2_sha256$1000$${hash}"),
         whole.to_uppercase(),
         whole.replacen("sha256", "sha512", 1),
-        // Costs that would exhaust the memory or take days.
+        // Costs with which verifying would exhaust the memory or take days.
         "argon2$argon2id$v=19$m=4294967295,t=2,p=8$c2FsdHNhbHRzYWx0$aGFzaGhhc2g".to_owned(),
         "argon2$argon2id$v=19$m=8,t=4294967295,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2g".to_owned(),
         "bcrypt_sha256$$2b$31$abcdefghijklmnopqrstuupf0RNFrwMVFQpVJ8Ec/lKp8FVyyV3Lu".to_owned(),
         "scrypt$1073741824$salt$8$1$aGFzaA==".to_owned(),
+        "scrypt$16$salt$4294967295$4294967295$aGFzaA==".to_owned(),
+        // Costs that scrypt does not have: N must be a power of two above 1.
         "scrypt$0$salt$8$1$aGFzaA==".to_owned(),
         "scrypt$17$salt$8$1$aGFzaA==".to_owned(),
-        "scrypt$16$salt$4294967295$4294967295$aGFzaA==".to_owned(),
     ] {
         assert_eq!(quick().verify("pw", &field), Verdict::Wrong, "{field}");
         assert!(!quick().must_update(&field), "{field}");
@@ -242,7 +243,7 @@ fn an_invalid_field_matches_no_password() {
 }
 
 #[test]
-fn a_long_password_counts_in_full() {
+fn a_long_password_is_not_truncated() {
     for &algorithm in Algorithm::ALL {
         let passwords = quick().preferred(algorithm);
         let long = "x".repeat(200_000);
@@ -252,7 +253,7 @@ fn a_long_password_counts_in_full() {
     }
 }
 
-/// Uses few iterations, so that the tests are fast.
+/// Returns settings with few iterations, so that the tests are fast.
 fn quick() -> Passwords {
     Passwords::new().iterations(1_000)
 }

@@ -36,7 +36,7 @@ impl Account for User {
     }
 }
 
-/// Returns sessions that are stored in memory.
+/// Returns a `Sessions` that stores its entries in memory.
 pub(crate) fn sessions() -> Sessions {
     Sessions::new(MemoryStore::new())
 }

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cloakroom_django::auth::tokens::{ResetTokens, Subject, id_of, uid};
 
-/// The time in seconds since 1970, the user, and the tokens made with [`SECRET`] and with the
-/// secret `old`.
+/// For each case: the time in seconds since 1970, the user, the token made with [`SECRET`], and the
+/// token made with the secret `old`.
 const TOKENS: &[(u64, Subject<'_>, &str, &str)] = &[
     (
         1_768_728_600,
@@ -101,7 +101,7 @@ fn a_token_is_invalid_once_its_user_has_changed() {
 }
 
 #[test]
-fn a_token_made_with_an_old_secret_is_valid_with_that_fallback() {
+fn a_token_made_with_an_old_secret_is_valid_if_that_secret_is_a_fallback() {
     let (time, user, _, of_old_secret) = TOKENS[0];
     let tokens = ResetTokens::new(SECRET);
     assert!(!tokens.check(of_old_secret, &user, at(time)));

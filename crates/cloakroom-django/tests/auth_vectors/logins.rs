@@ -54,8 +54,8 @@ fn logins_logouts_and_new_passwords_change_a_session_as_in_django() {
     });
 }
 
-/// In the vectors, the CSRF secret is in a cookie. A secret in the session must be renewed in the
-/// same cases.
+/// In the vectors, which are cases recorded from a real Django, the CSRF secret is in a cookie. A
+/// secret in the session must be renewed in the same cases.
 #[test]
 fn the_csrf_secret_in_a_session_is_renewed_as_in_django() {
     each("auth_login", |case| {
@@ -130,14 +130,18 @@ impl Before {
         let new = session.key();
         let new = new.as_ref().map(SessionKey::reveal);
         let key_state = match new {
-            // Django makes the next key when it saves. The vectors were recorded before that.
+            // After a flush, Django makes the next key only when it saves the session. The vectors
+            // were recorded before the save, so they contain no key.
             _ if is_flushed => "none",
             None => "none",
             Some(_) if old == new => "kept",
             Some(_) => "new",
         };
         assert_eq!(key_state, text(&expect["session_key"]));
-        assert!(!is_flushed || old != new, "a flushed key was used again");
+        assert!(
+            !is_flushed || old != new,
+            "the key of the flushed session was used again"
+        );
 
         let old_record_exists = match &self.key {
             Some(key) => self.sessions.open(key).await.unwrap().is_some(),

@@ -37,7 +37,7 @@ fn message(value: &Value) -> Message {
         level: Level(value["level"].as_i64().unwrap()),
         text: text(&value["text"]).to_owned(),
         safe: value["safe"].as_bool().unwrap_or(false),
-        // If the field is missing, the text is empty. Null is `None`.
+        // A case without this field has an empty text, and a case with null has `None`.
         extra_tags: match value.get("extra_tags") {
             None => Some(String::new()),
             Some(tags) => tags.as_str().map(str::to_owned),

@@ -1,4 +1,4 @@
-//! Runs a section of the vectors.
+//! Runs the cases in a section of the vectors, which are recorded answers of a real Django.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -27,11 +27,11 @@ fn exemption(case: &Value) -> Option<&'static str> {
     Some(entry.1)
 }
 
-/// The cases that intentionally differ from Django, by name, with the reason. `tests/auth` tests
-/// what happens instead.
+/// The cases that intentionally differ from Django, by name, with the reason. The tests in
+/// `tests/auth` check what happens instead.
 const EXEMPTIONS: &[(&str, &str)] = &[(
     "same user again keeps the key",
-    "every login makes a new key, so that a key stolen before it is worthless",
+    "every login makes a new key, so that a key stolen before the login opens nothing",
 )];
 
 fn id(case: &Value) -> String {

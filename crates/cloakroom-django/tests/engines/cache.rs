@@ -24,8 +24,8 @@ fn cache_keys_are_built_as_in_django() {
 fn redis_gets_the_same_entries_as_from_django() {
     each("redis", |case| {
         let row = row_of(case, None);
-        // A session that has ended is not stored here. Django stores it, and Redis removes it at
-        // once.
+        // Cloakroom does not store a session that has ended. Django stores such a session, and
+        // Redis removes it at once.
         let ttl = row.as_ref().map(|row| row.redis_ttl).filter(|&ttl| ttl > 0);
         assert_eq!(ttl, case.find::<i64>("ttl"));
         let Some(django) = case.find::<String>("redis_key") else {
@@ -55,8 +55,8 @@ fn memcached_gets_the_same_entries_as_from_django() {
                 let ours = pickle::read(&row.data).unwrap();
                 assert_eq!(to_json(&ours), value);
             }
-            // A session that has ended is not stored here. Django stores it, and memcached removes
-            // it at once.
+            // Cloakroom does not store a session that has ended. Django stores such a session, and
+            // memcached removes it at once.
             None => assert!(exptime < 0),
         }
     });
@@ -76,7 +76,7 @@ fn pickles_are_read_kept_or_refused_but_never_changed() {
                 let again = pickle::read(&pickle::write(&items).unwrap()).unwrap();
                 assert_eq!(to_json(&again), json::write(&items).unwrap());
             }
-            // The pickle may be refused or kept, but it has no JSON form.
+            // A pickle without a JSON form may be refused, or kept and written back.
             "non_json" => match read {
                 Ok(items) => {
                     let error = json::write(&items).unwrap_err();
@@ -93,7 +93,7 @@ fn pickles_are_read_kept_or_refused_but_never_changed() {
     });
 }
 
-/// Returns the cache entry of a case after the engine has saved its session. `now` sets the clock.
+/// Returns the cache entry after the engine has saved the session of a case. `now` sets the clock.
 fn row_of(case: &Case, now: Option<SystemTime>) -> Option<Row> {
     let (clock, cache) = (HandClock::new(), Rows::cache());
     if let Some(now) = now {
@@ -107,7 +107,8 @@ fn row_of(case: &Case, now: Option<SystemTime>) -> Option<Row> {
     let sessions = settings.sessions(backend).clock(clock).build().unwrap();
     run(async {
         let session = sessions.new_session();
-        // An empty session is never created. Create one with an item, then remove the item.
+        // A session without items is never created. Create the session with an item, then remove
+        // the item.
         session.set_test_cookie().unwrap();
         session.save().await.unwrap();
         session.delete_test_cookie().unwrap();

@@ -24,7 +24,7 @@ fn the_cookie_header_is_read_as_in_django() {
 }
 
 #[test]
-fn a_cookie_header_that_python_repairs_is_read_as_by_python() {
+fn a_malformed_cookie_header_is_read_as_in_python() {
     check(b"sid=abcdefgh=i", "sid", Some("abcdefgh=i"));
     check(b"sid=abcdefg\xff", "sid", Some("abcdefg\u{fffd}"));
     check(b"abcdefgh; sid=abcdefgh;;", "sid", Some("abcdefgh"));
@@ -56,10 +56,12 @@ proptest! {
     }
 }
 
-/// Checks that the engine reads `value` from the cookie `name` in `header`.
+/// Checks that the engine reads `value` from the cookie `name` in `header`, or finds no such cookie
+/// if `value` is `None`.
 ///
-/// Without rows, the response removes the cookie if the header contains one. If `value` is the key
-/// of a row, the engine opens the session in that row.
+/// First sends the header to a site without sessions: the response must remove the cookie exactly
+/// if there is one. Then, if `value` can be a key, sends the header to a site with a row under this
+/// key: the engine must open the session in that row.
 fn check(header: &[u8], name: &str, value: Option<&str>) {
     let (sessions, signed) = site(name, &[]);
     let header = HeaderValue::from_bytes(header).unwrap();
@@ -82,11 +84,12 @@ fn check(header: &[u8], name: &str, value: Option<&str>) {
     assert_eq!(session.key().unwrap().reveal(), key);
 }
 
-/// In Django's formats, the session key is also the store key, so a session stays in its row when
-/// the settings of the cookie change. Of several cookies with one name, the last one counts, as in
-/// Django. A cookie with a former name counts only if there is none with the new name.
+/// A former cookie is one from before a change of the site's cookie settings. In Django's formats,
+/// the session key is also the store key, so the session is still in the same row after such a
+/// change. Of several cookies with one name, the last one counts, as in Django. A cookie with a
+/// former name counts only if the request has no cookie with the new name.
 #[test]
-fn a_former_cookie_opens_its_row_and_the_next_save_removes_it() {
+fn a_former_cookie_opens_its_row_and_a_save_removes_the_cookie() {
     let (one, other) = ("a".repeat(32), "b".repeat(32));
     let old = || {
         Cookie::new("sessionid")
@@ -121,7 +124,8 @@ fn a_former_cookie_opens_its_row_and_the_next_save_removes_it() {
             (format!("{name}={one}; sessionid=short"), &one),
         ] {
             if name == "sessionid" && sent.ends_with("short") {
-                // Both cookies have the same name, so the last one counts, which is too short.
+                // Both cookies have the same name, so the last one counts. Its value is too short
+                // for a key.
                 continue;
             }
             let headers = HeaderMap::from_iter([(COOKIE, sent.parse().unwrap())]);

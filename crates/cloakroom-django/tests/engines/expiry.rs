@@ -48,26 +48,26 @@ fn expiry_means_the_same_as_in_django() {
         if let Some(text) = case.find::<String>("modification") {
             clock.set(parse_iso(&text).unwrap());
         }
-        // An object names the exception that Django raises.
+        // In `expect`, an object names the exception that Django raises.
         let raises = |field: &str| matches!(expect[field], Ordered::Object(_));
         if raises("expiry_age") || raises("expiry_date") {
             assert!(
                 ExpiryItem::of(&items).is_err(),
-                "Django cannot read the item"
+                "an item that Django cannot read is an error"
             );
             assert_eq!(session.expiry(), Expiry::Policy);
             return;
         }
         let Ordered::Number(age) = &expect["expiry_age"] else {
-            panic!("an age is a number")
+            panic!("the age is not a number")
         };
         let age = age.as_f64().unwrap();
-        // Compare whole seconds, because Django rounds the age down if the expiry is an instant.
-        // Here an age is never negative.
+        // Compare whole seconds, because Django rounds the age down if the expiry is an instant. In
+        // Cloakroom, an age is never negative.
         let whole_secs = session.expiry_age().as_secs() as f64;
         assert_eq!(whole_secs, age.floor().max(0.0));
         let Ordered::Text(date) = &expect["expiry_date"] else {
-            panic!("a date is text")
+            panic!("the date is not text")
         };
         let date = parse_iso(date).unwrap();
         match age < 0.0 {
@@ -82,7 +82,7 @@ fn expiry_means_the_same_as_in_django() {
 }
 
 #[test]
-fn a_cookie_lasts_for_the_whole_seconds_until_an_instant() {
+fn max_age_is_the_number_of_whole_seconds_until_the_instant() {
     let clock = HandClock::new();
     let settings = Settings::new("a secret").unwrap();
     let sessions = settings.sessions(settings.db(Rows::table()));
@@ -135,7 +135,7 @@ fn a_date_in_sqlite_has_exactly_the_form_of_django() {
 }
 
 #[test]
-fn a_row_in_sqlite_expires_when_it_expires_in_django() {
+fn a_row_in_sqlite_is_loaded_and_swept_as_in_django() {
     each("sqlite_row", |case| {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("db.sqlite3");
@@ -157,8 +157,8 @@ fn a_row_in_sqlite_expires_when_it_expires_in_django() {
         let loaded = found.as_ref().map(items).unwrap_or_default();
         let is_over = parse_expire_date(&expires).unwrap() <= clock.now();
         match is_over {
-            // SQLite compares texts, so Django loads an expired row if another program wrote its
-            // date in another form. Here the instant decides.
+            // SQLite compares dates as text, so Django loads an expired row if another program
+            // wrote the date in another form. Cloakroom compares the instants.
             true => assert!(loaded.is_empty()),
             false => assert_eq!(to_json(&loaded), to_json(&case.items("loaded"))),
         }
@@ -173,7 +173,8 @@ fn a_row_in_sqlite_expires_when_it_expires_in_django() {
 }
 
 /// Sets the expiry as Django's `set_expiry` does. Cloakroom's `set_expiry` takes neither a negative
-/// number nor a date with an offset from UTC. They are stored in the item as Django stores them.
+/// number nor a date with an offset from UTC, so these values are written to the item, in the form
+/// in which Django stores them.
 fn set_expiry(session: &Session, value: Option<Ordered>, now: SystemTime) {
     let expiry = match value {
         None => Expiry::Policy,

@@ -35,7 +35,7 @@ async fn no_parallel_increment_through_two_servers_is_lost() {
 }
 
 #[tokio::test]
-async fn a_session_is_one_file_that_only_its_owner_may_read() {
+async fn a_session_is_one_file_that_no_other_unix_user_may_read() {
     let folder = Folder::new();
     let mut guest = Visitor::of(&folder.sessions());
     guest.visit(increment).await.unwrap();
@@ -46,7 +46,11 @@ async fn a_session_is_one_file_that_only_its_owner_may_read() {
     assert_eq!(folder.names(), [format!("sessionid{}", guest.key())]);
     for file in fs::read_dir(folder.path()).unwrap() {
         let mode = file.unwrap().metadata().unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "this also holds for the lock file");
+        assert_eq!(
+            mode & 0o777,
+            0o600,
+            "the mode of every file, also of the lock file"
+        );
     }
 
     guest.visit(Session::flush).await.unwrap();
@@ -108,7 +112,7 @@ async fn an_expired_file_is_deleted_when_it_is_read() {
     let mut guest = Visitor::of(&folder.sessions());
     guest.visit(increment).await.unwrap();
 
-    // In Django a session with less than a second left has ended.
+    // In Django, a session with less than a second left has ended.
     folder.clock.advance(TWO_WEEKS - Duration::from_secs(1));
     assert_eq!(guest.reads("n").await, Some(1));
     folder.clock.advance(Duration::from_millis(1));
@@ -184,7 +188,7 @@ async fn an_empty_or_garbled_file_is_read_as_an_empty_session() {
     fs::write(folder.path().join("sessionidgarbledfile"), b"\xff\xfe:a:b").unwrap();
     for key in ["placeholder", "garbledfile"] {
         let mut guest = Visitor::with(&folder.sessions(), key);
-        // The file was written at the real time.
+        // The file has the real time, so set the clock to it.
         folder.clock.set(std::time::SystemTime::now());
         assert_eq!(guest.reads("n").await, None);
         guest.visit(increment).await.unwrap();
@@ -238,7 +242,7 @@ impl Folder {
         Settings::new("the-secret-key-of-a-test").unwrap()
     }
 
-    /// Starts a server on this folder.
+    /// Returns the `Sessions` of a new server on this folder.
     fn sessions(&self) -> Sessions {
         let settings = self.settings();
         let sessions = settings.sessions(django::open(&settings, self.path()).unwrap());

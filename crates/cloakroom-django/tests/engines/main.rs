@@ -1,4 +1,5 @@
-//! Compares this crate with sessions that a real Django wrote; see `../vectors/README.md`.
+//! Compares this crate with the vectors: sessions that a real Django wrote. See
+//! `../vectors/README.md`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -49,7 +50,7 @@ const ELSEWHERE: &[&str] = &[
     "password",
 ];
 
-/// Runs `work` to completion on its own runtime.
+/// Runs `work` to completion on a new runtime.
 fn run<T>(work: impl Future<Output = T>) -> T {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().build().unwrap().block_on(work)

@@ -24,11 +24,11 @@ const DIFFERENT: &[(&str, &str)] = &[
     ),
     (
         "signed: tampered cookie is replaced by a signed empty dict, not deleted",
-        "a visitor without a session gets no cookie: it is removed",
+        "a visitor without a session gets no cookie: the old cookie is removed",
     ),
     (
         "signed: expired",
-        "a visitor without a session gets no cookie: it is removed",
+        "a visitor without a session gets no cookie: the old cookie is removed",
     ),
 ];
 
@@ -43,7 +43,7 @@ fn requests_are_answered_as_by_djangos_middleware() {
         }
         let engine: String = case.get("engine");
         let copies = match engine.as_str() {
-            // With a copy in the cache, and without one.
+            // Once with a copy of the row in the cache, and once without.
             "cached_db" => &[true, false][..],
             _ => &[false],
         };
@@ -63,13 +63,14 @@ fn files_are_named_and_written_as_in_django() {
             let session = site.sessions.new_session();
             let value: Ordered = case.get("value");
             let Ordered::Object(items) = &value else {
-                panic!("a session is an object")
+                panic!("the session is not an object")
             };
             for (name, value) in items {
                 session.set(name, value.clone()).unwrap();
             }
             if items.is_empty() {
-                // An empty session is never created. Create one with an item, then remove the item.
+                // A session without items is never created. Create the session with an item, then
+                // remove the item.
                 session.set("gone", 1).unwrap();
                 session.save().await.unwrap();
                 session.discard("gone").unwrap();
@@ -116,7 +117,8 @@ fn files_are_read_as_in_django() {
             assert_eq!(items(&session), Same(to_json(&items_of(&expect.data))));
             let of_session = session.key().map(|key| key.reveal().to_owned());
             if expect.session_key.as_deref() == Some("{NEW_KEY_1}") {
-                // Django creates a new, empty file. Here an empty session is not created.
+                // Django creates a new file with an empty session. Cloakroom creates no empty
+                // session.
                 assert_eq!(of_session, None);
                 assert!(site.keys_on_disk().is_empty());
                 return;
@@ -372,7 +374,7 @@ impl Site {
             "db" | "cached_db" => {
                 let rows = self.table.all();
                 for key in self.cache.all().keys() {
-                    assert!(rows.contains_key(key), "a copy without a row");
+                    assert!(rows.contains_key(key), "the cache has a copy without a row");
                 }
                 rows.into_keys().collect()
             }
@@ -431,7 +433,8 @@ impl Site {
             "set_test_cookie" => done(session.set_test_cookie()),
             "test_cookie_worked" => Ordered::Bool(session.test_cookie_worked()),
             "delete_test_cookie" => done(session.delete_test_cookie()),
-            // A handler only has a copy of a value, so changing it does not change the session.
+            // A handler has only a copy of a value, and changing the copy does not change the
+            // session.
             "mutate_nested" => get(text(1)).map_or(Ordered::Null, |_| Ordered::Null),
             "other_delete" => {
                 let other = self.sessions.open(&SessionKey::new(text(1))).await.unwrap();
@@ -509,7 +512,8 @@ fn settings(case: &Case, secret: &str) -> Settings {
             ("SESSION_COOKIE_SAMESITE", Ordered::Text(text)) => match text.as_str() {
                 "Strict" => settings.session_cookie_samesite(SameSite::Strict),
                 "Lax" => settings.session_cookie_samesite(SameSite::Lax),
-                // The builder refuses it without `Secure`, because browsers drop it.
+                // The builder refuses `SameSite=None` without `Secure`, because browsers drop such
+                // a cookie.
                 "None" => settings
                     .session_cookie_samesite(SameSite::None)
                     .session_cookie_secure(true),
@@ -524,7 +528,7 @@ fn settings(case: &Case, secret: &str) -> Settings {
             ("SECRET_KEY_FALLBACKS", Ordered::Array(secrets)) => {
                 secrets.iter().fold(settings, |settings, secret| {
                     let Ordered::Text(secret) = secret else {
-                        panic!("a secret is text")
+                        panic!("the secret is not text")
                     };
                     settings.secret_key_fallback(secret)
                 })

@@ -129,7 +129,7 @@ fn stored() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         any::<Vec<u8>>(),
         "[.A-Za-z0-9_-]{0,60}:[0-9A-Za-z]{0,7}:[A-Za-z0-9_-]{43}".prop_map(String::into_bytes),
-        // The start of a pickled dictionary, then anything.
+        // A pickled dictionary that contains random bytes.
         any::<Vec<u8>>().prop_map(|rest| [b"\x80\x05}\x94(".as_slice(), &rest, b"u."].concat()),
     ]
 }

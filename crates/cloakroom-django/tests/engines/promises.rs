@@ -112,7 +112,7 @@ async fn a_logout_is_final_while_other_requests_write() {
 }
 
 #[tokio::test]
-async fn a_save_whose_answer_is_lost_is_an_error_and_is_not_repeated() {
+async fn a_save_that_fails_before_or_after_the_write_is_an_error_and_is_not_repeated() {
     let clock = HandClock::new();
     let table = Rows::table();
     let flaky = Flaky::new(table.clone());
@@ -144,8 +144,8 @@ async fn an_unchanged_text_does_not_prove_that_a_save_failed() {
     let mut writer = guest.clone();
     let writing = tokio::spawn(async move { writer.visit(increment).await });
     gate.reached(When::Before, Call::Load, 1).await;
-    // The save succeeds. Another request reverts it in the same second, so the row contains the old
-    // text again.
+    // The row is saved, but the answer is lost. Another request reverts the item in the same
+    // second, so the row contains the old text again.
     let mut other = guest.at(&site(settings().db(table.clone()), &clock));
     other.visit(|session| session.set("n", 0)).await.unwrap();
     gate.open(When::Before, Call::Load);
@@ -168,7 +168,10 @@ async fn a_rename_whose_answer_is_lost_is_an_error_and_leaves_no_session() {
     let outcome = guest.visit(|session| session.log_in("ada")).await;
 
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Unavailable);
-    assert!(table.all().is_empty(), "no browser has the new key");
+    assert!(
+        table.all().is_empty(),
+        "the row is deleted, because no browser has its new key"
+    );
 }
 
 #[tokio::test]
@@ -179,7 +182,11 @@ async fn a_late_cache_fill_leaves_no_copy_of_a_deleted_row() {
     let sessions = site(settings().cached_db(cache.clone(), gate.clone()), &clock);
     let mut guest = Visitor::of(&sessions);
     guest.visit(|session| session.set("n", 1)).await.unwrap();
-    assert_eq!(cache.all().len(), 1, "the copy for Django");
+    assert_eq!(
+        cache.all().len(),
+        1,
+        "the save also wrote the copy that Django reads"
+    );
     cache.remove(guest.key());
 
     gate.close(When::After, Call::Load);
@@ -194,14 +201,14 @@ async fn a_late_cache_fill_leaves_no_copy_of_a_deleted_row() {
     assert_eq!(
         reading.await.unwrap(),
         Some(1),
-        "it loaded the row before the delete"
+        "the reader loaded the row before the delete"
     );
     assert!(cache.all().is_empty());
     assert_eq!(guest.reads("n").await, None);
 }
 
 #[tokio::test]
-async fn a_copy_lasts_for_the_remaining_seconds_of_its_row() {
+async fn a_copy_in_the_cache_lasts_for_the_remaining_seconds_of_its_row() {
     let clock = HandClock::new();
     let (table, cache) = (Rows::table(), Rows::cache());
     let sessions = site(settings().cached_db(cache.clone(), table.clone()), &clock);
@@ -217,7 +224,7 @@ async fn a_copy_lasts_for_the_remaining_seconds_of_its_row() {
 }
 
 #[tokio::test]
-async fn a_copy_serves_reads_but_not_writes() {
+async fn a_copy_in_the_cache_serves_reads_but_not_writes() {
     let clock = HandClock::new();
     let (table, cache) = (Rows::table(), Rows::cache());
     let spy = Spy::new(table.clone());
@@ -330,7 +337,7 @@ async fn a_corrupt_row_keeps_its_key_and_stays_until_a_save() {
 }
 
 #[tokio::test]
-async fn a_signed_but_unreadable_row_is_empty_and_not_logged() {
+async fn a_signed_but_unreadable_row_is_read_as_empty_and_not_logged() {
     let clock = HandClock::new();
     let table = Rows::table();
     let signer = Signer::new(SECRET, SERVER_SALT);
@@ -396,7 +403,7 @@ async fn an_expiry_is_an_item_and_keeps_its_position() {
 }
 
 #[tokio::test]
-async fn the_sites_expiry_applies_until_an_unreadable_one_is_replaced() {
+async fn an_unreadable_expiry_counts_as_the_sites_expiry_until_it_is_replaced() {
     let clock = HandClock::new();
     let table = Rows::table();
     table.put(
@@ -436,7 +443,7 @@ async fn a_negative_expiry_ends_the_session() {
 }
 
 #[tokio::test]
-async fn a_login_gets_a_new_key_and_there_is_no_owner() {
+async fn a_login_gives_the_session_a_new_key_but_no_owner() {
     let clock = HandClock::new();
     let table = Rows::table();
     let mut guest = Visitor::of(&site(settings().db(table.clone()), &clock));
@@ -463,7 +470,7 @@ async fn a_login_gets_a_new_key_and_there_is_no_owner() {
 }
 
 #[tokio::test]
-async fn a_login_survives_the_end_of_its_session_but_loses_the_items() {
+async fn a_login_in_a_session_that_was_just_ended_is_saved_without_the_old_items() {
     let clock = HandClock::new();
     let table = Rows::table();
     let mut guest = Visitor::of(&site(settings().db(table.clone()), &clock));
@@ -541,7 +548,7 @@ async fn reading_extends_a_row_once_per_threshold() {
 }
 
 #[tokio::test]
-async fn a_cookie_that_cannot_be_a_key_is_removed_from_an_unopened_session() {
+async fn a_cookie_that_cannot_be_a_key_is_removed_even_if_the_session_is_not_opened() {
     let sessions = settings()
         .sessions(settings().db(Rows::table()))
         .build()
@@ -560,7 +567,7 @@ async fn a_cookie_that_cannot_be_a_key_is_removed_from_an_unopened_session() {
 }
 
 #[tokio::test]
-async fn a_removal_repeats_all_attributes_if_configured() {
+async fn the_removal_of_a_cookie_repeats_all_attributes_if_configured() {
     let settings = settings().session_cookie_secure(true);
     let (table, cache) = (Rows::table, Rows::cache);
     for (as_set, attributes) in [
@@ -693,7 +700,7 @@ async fn a_key_in_quotes_is_read_and_the_last_of_several_keys_counts() {
         let mut guest = Visitor::of(&sessions);
         guest.cookie = Some(cookie.to_owned());
         assert_eq!(guest.reads("n").await, Some(7), "{cookie}");
-        // The response quotes the key, so the next request reads it again.
+        // The response writes the key in quotes, and the next request sends it in quotes.
         guest.visit(increment).await.unwrap();
         assert_eq!(guest.reads("n").await, Some(8), "{cookie}");
         guest.visit(|session| session.set("n", 7)).await.unwrap();
@@ -730,7 +737,7 @@ fn signed(json: &[u8], clock: &HandClock) -> String {
     Signer::new(SECRET, SERVER_SALT).dumps(json, since.as_secs() as i64)
 }
 
-/// Returns the contents of the row at [`KEY`] as Django would write them.
+/// Returns the JSON of the items in the row at [`KEY`].
 fn stored(table: &Rows) -> String {
     let data = table.get(KEY).unwrap().data;
     let signed = Signer::new(SECRET, SERVER_SALT).loads(&data).unwrap();

@@ -26,9 +26,9 @@ pub(crate) struct Row {
 
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Kind {
-    /// Stores and returns when a session ends.
+    /// Returns the time at which a session ends.
     Table,
-    /// Removes a session when it ends, but does not return when it ends.
+    /// Does not return the time at which a session ends.
     Cache,
 }
 

@@ -82,7 +82,8 @@ fn sessions_are_read_as_in_django() {
             },
         };
 
-        // Only the owner of the secret can sign such a text, so it may be refused.
+        // Django reads these texts but never writes them. Another program with the secret may have
+        // signed them, and refusing them is also correct.
         if case.get("optional") && result == "undecodable" {
             return;
         }
@@ -95,8 +96,8 @@ fn sessions_are_read_as_in_django() {
     });
 }
 
-/// Returns whether a cookie of the engine `signed_cookies` has expired. With the other engines, the
-/// store decides.
+/// Returns whether a cookie of the engine `signed_cookies` has expired. Returns `false` for the
+/// other engines, because their signed text does not determine the expiry.
 fn is_expired(case: &Case) -> bool {
     if salt(case) != COOKIE_SALT {
         return false;

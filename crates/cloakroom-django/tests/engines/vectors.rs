@@ -37,7 +37,7 @@ pub(crate) fn each(section: &str, check: impl Fn(&Case)) {
         "{section}: {run} run, {} failed, {exempt} exempt",
         failed.len()
     );
-    assert!(run > 0, "no case in {section}");
+    assert!(run > 0, "{section} has no case to run");
     assert!(failed.is_empty(), "{section}: {failed:#?}");
 }
 
@@ -94,7 +94,7 @@ impl Case {
 /// Returns the items of an object.
 pub(crate) fn items_of(object: &Ordered) -> Items {
     let Ordered::Object(members) = object else {
-        panic!("a session is an object")
+        panic!("the session is not an object")
     };
     let mut items = Items::new();
     for (name, value) in members {
@@ -108,7 +108,7 @@ pub(crate) fn to_json(items: &Items) -> String {
     json::write(items).unwrap()
 }
 
-/// JSON whose objects keep their order.
+/// JSON whose objects keep the order of their members.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Ordered {
     Null,

@@ -1,5 +1,5 @@
-//! Reads the cases of a section of the vectors. Tests of other crates include this file by its
-//! path.
+//! Reads the cases in a section of the vectors, which are recorded answers of a real Django. Tests
+//! of other crates include this file by its path.
 
 use serde_json::Value;
 

@@ -17,11 +17,11 @@ pub(super) struct Cookie {
 }
 
 impl Cookie {
-    /// Returns the secret in the request's cookies, or `None` if the cookie is absent or malformed,
-    /// or if there are several cookies with different values.
+    /// Returns the secret in the request's CSRF cookie, or `None` if the cookie is absent or
+    /// malformed, or if the request has several CSRF cookies with different values.
     ///
-    /// An attacker on a neighbouring domain can plant a cookie, so neither the first nor the last
-    /// of several cookies can be trusted.
+    /// An attacker on a neighbouring domain can plant a CSRF cookie, so neither the first nor the
+    /// last of several such cookies can be trusted.
     pub(super) fn read(&self, headers: &HeaderMap) -> Option<Secret> {
         let lines = headers.get_all(COOKIE).into_iter();
         let pairs = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b';'));
@@ -35,7 +35,8 @@ impl Cookie {
         Secret::parse(std::str::from_utf8(value).ok()?).ok()
     }
 
-    /// Returns the `Set-Cookie` header. The cookie lasts for 52 weeks, as in Django.
+    /// Returns the `Set-Cookie` header that stores `secret` in the browser for 52 weeks, as in
+    /// Django.
     pub(super) fn set_cookie(&self, secret: &Secret, now: SystemTime) -> HeaderValue {
         let attributes = Attributes {
             domain: self.domain.as_deref(),

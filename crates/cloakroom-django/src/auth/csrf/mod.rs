@@ -2,14 +2,16 @@
 //!
 //! Each browser has a [`Secret`], stored in a cookie or in the session. Every form contains a
 //! [masked](Secret::mask) copy of the secret, which is different each time, in a hidden field named
-//! [`FIELD`]. A page of another site cannot read the secret, so a form from such a page is refused.
+//! [`FIELD`]. A page of another site cannot read the secret, so its forms contain no valid copy and
+//! are refused.
 //!
 //! * **A page with a form**: read the [secret](Csrf::secret) of the request, or make a
 //!   [new](Secret::random) one if the request has none. Put a [masked](Secret::mask) copy into the
 //!   form, and send the [cookie](Csrf::set_cookie) and `Vary: Cookie` with the page.
 //! * **A submitted form**: [`check`](Csrf::check) it before anything else.
 //! * **A login**: set the cookie to a [new](Secret::random) secret, so that earlier tokens become
-//!   invalid. A secret in the session is replaced by [`Auth::log_in`](crate::auth::Auth::log_in).
+//!   invalid. If the secret is in the session,
+//!   [`Auth::log_in`](crate::auth::Auth::log_in) replaces it.
 //!
 //! # Examples
 //! ```
@@ -134,8 +136,9 @@ impl Csrf {
 
     /// Sets `CSRF_COOKIE_DOMAIN`: shares the cookie with this domain and its subdomains.
     ///
-    /// If a request over https has no `Origin`, its `Referer` is then compared with this domain
-    /// instead of the request's host. With a leading dot, the domain includes its subdomains.
+    /// For a request over https without `Origin`, [`check`](Self::check) compares `Referer` with
+    /// this domain instead of the request's host. A domain with a leading dot includes its
+    /// subdomains.
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) if `domain` contains anything but letters, digits, dots and
@@ -222,8 +225,8 @@ impl Csrf {
         Ok(self)
     }
 
-    /// Returns the secret in the request's cookie, or `None` if the cookie is absent or malformed,
-    /// or if there are several cookies with different values.
+    /// Returns the secret in the request's CSRF cookie, or `None` if the cookie is absent or
+    /// malformed, or if the request has several CSRF cookies with different values.
     ///
     /// # Examples
     /// ```
@@ -267,7 +270,7 @@ impl Csrf {
     /// they must not change anything.
     ///
     /// # Errors
-    /// The first rule that the request breaks. Respond with a 403.
+    /// A [`Refusal`], which names the first rule that the request breaks. Respond with a 403.
     ///
     /// # Examples
     /// ```
@@ -337,7 +340,8 @@ impl<'a> Incoming<'a> {
     }
 }
 
-/// Returns whether the method is safe by RFC 9110: such a request must not change anything.
+/// Returns whether the method is safe by RFC 9110. A request with a safe method must not change
+/// anything.
 fn is_safe(method: &Method) -> bool {
     matches!(
         *method,

@@ -11,7 +11,8 @@ use super::{Incoming, Refusal};
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct TrustedOrigin {
     scheme: String,
-    /// Includes the port. A leading dot matches the domain and all its subdomains.
+    /// Includes the port. A host that starts with a dot matches the domain after the dot and all
+    /// its subdomains.
     host: String,
 }
 
@@ -119,7 +120,7 @@ fn is_within(host: &str, pattern: &str) -> bool {
     }
 }
 
-/// Returns the colon and the port at the end of `host`, or an empty text if it has no port.
+/// Returns the colon and the port at the end of `host`, or an empty text if `host` has no port.
 fn port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => &host[name.len()..],

@@ -15,7 +15,7 @@ pub enum Refusal {
     InsecureReferer,
     /// `Referer` names another site that is not trusted.
     BadReferer,
-    /// The request has no secret: the browser refused the cookie or has lost it.
+    /// The request has no valid secret, for instance because the browser refused the CSRF cookie.
     NoSecret,
     /// Neither the form nor the header contains a token.
     NoToken,
@@ -23,7 +23,8 @@ pub enum Refusal {
     TokenLength,
     /// The token contains characters other than `a-z`, `A-Z` and `0-9`.
     TokenCharacters,
-    /// The token was made from another secret: for another browser, or before the login.
+    /// The token was made from another secret: for another browser, or before a login replaced the
+    /// secret.
     WrongToken,
 }
 

@@ -198,7 +198,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Replaces the secret in the session with a new one. Does nothing if there is none.
+/// Replaces the secret in the session with a new one. Does nothing if the session has no secret.
 pub(crate) fn rotate_in_session(session: &Session) -> Result<()> {
     match session.contains(ITEM) {
         true => Secret::random()?.keep_in_session(session),

@@ -6,8 +6,8 @@ use super::pbkdf2;
 #[cfg(feature = "scrypt")]
 use super::scrypt;
 
-/// An algorithm for password hashes. PBKDF2 is always compiled in. Each of the others needs a
-/// feature of this crate.
+/// An algorithm for password hashes. PBKDF2 is always compiled in. Each other algorithm
+/// needs a feature of this crate.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Algorithm {
@@ -139,7 +139,8 @@ impl<'a> PasswordHash<'a> {
         }
     }
 
-    /// Returns whether a new hash by the same algorithm would have other costs or a longer salt.
+    /// Returns whether a new hash by the same algorithm would have other parameters, for instance
+    /// other costs, or whether the salt of a PBKDF2 or Argon2 hash is too short.
     pub(super) fn is_outdated(&self, iterations: u32) -> bool {
         match self {
             Self::Pbkdf2(stored) => stored.is_outdated(iterations),
@@ -152,8 +153,8 @@ impl<'a> PasswordHash<'a> {
         }
     }
 
-    /// Spends the additional time that computing a new hash would take. Does nothing for Argon2 and
-    /// scrypt, as in Django.
+    /// Spends the time by which computing a new hash takes longer than computing this hash. Does
+    /// nothing for Argon2 and scrypt, as in Django.
     pub(super) fn catch_up(&self, password: &str, iterations: u32) {
         match self {
             Self::Pbkdf2(stored) => stored.catch_up(password, iterations),

@@ -140,9 +140,9 @@ const HASH_LEN: usize = 32;
 /// few for a longer hash.
 const MAX_HASH_LEN: usize = 64;
 
-/// The largest number of lanes. Django uses 8.
+/// The largest accepted number of lanes. New hashes have 8, as in Django.
 const MAX_LANES: u32 = 255;
 
-/// The largest product of KiB of memory and passes, twenty times that of a new hash. A damaged
-/// field must not exhaust the memory.
+/// The largest accepted product of KiB of memory and number of passes: twenty times the product of
+/// a new hash. Verifying a damaged field must not exhaust the memory.
 const MAX_WORK: u64 = 1 << 22;

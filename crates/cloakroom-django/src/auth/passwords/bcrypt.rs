@@ -1,7 +1,7 @@
 //! Hashes of the form `bcrypt_sha256$$2b$12$`, followed by 22 characters of salt and 31 of hash:
 //! bcrypt of the SHA-256 of the password in hexadecimal digits.
 //!
-//! The SHA-256 is needed because bcrypt ignores everything after the first 72 bytes.
+//! The SHA-256 is needed because bcrypt ignores everything after the first 72 bytes of its input.
 
 use bcrypt::{HashParts, Version, hash_with_salt};
 use data_encoding::HEXLOWER;
@@ -12,7 +12,8 @@ use crate::auth::signing::equal;
 /// Returns the part of a new hash that follows `bcrypt_sha256$`: bcrypt's own text, which also
 /// starts with a `$`.
 ///
-/// bcrypt needs a salt of 16 bytes: the first bytes of the SHA-256 of `salt`, which is random text.
+/// bcrypt needs a salt of 16 bytes. They are the first bytes of the SHA-256 of `salt`, which is
+/// random text.
 pub(super) fn encode(password: &str, salt: &str) -> String {
     let salt = Sha256::digest(salt);
     let salt = *salt.first_chunk().expect("a SHA-256 has 32 bytes");
@@ -41,7 +42,8 @@ impl<'a> BcryptHash<'a> {
             "$2y$" => Version::TwoY,
             _ => return None,
         };
-        // The parser of the crate `bcrypt` slices the text by bytes, so it must be ASCII.
+        // The parser of the crate `bcrypt` slices the text by bytes, which panics if the cut is
+        // inside a character. So the text must be ASCII.
         let parts: HashParts = text.is_ascii().then(|| text.parse().ok()).flatten()?;
         let cost = parts.get_cost();
         (MIN_COST..=MAX_COST).contains(&cost).then(|| Self {
@@ -61,9 +63,10 @@ impl<'a> BcryptHash<'a> {
         self.cost != COST
     }
 
-    /// Spends the additional time that computing a new hash would take. Each cost takes twice as
-    /// long as the cost below it. So hashing once with each cost, from the old one to the one below
-    /// the new one, takes that time.
+    /// Spends the time by which computing a new hash takes longer than computing this hash.
+    ///
+    /// Each cost takes twice as long as the cost below it. So hashing once with each cost, from the
+    /// cost of this hash up to the last cost below `COST`, adds up to that time.
     pub(super) fn catch_up(&self, password: &str) {
         for cost in self.cost..COST {
             std::hint::black_box(hash(password, cost, self.salt));
@@ -77,6 +80,6 @@ const COST: u32 = 12;
 /// The lowest cost that bcrypt allows.
 const MIN_COST: u32 = 4;
 
-/// The highest accepted cost: 256 times the work of a new hash. A damaged field must not keep a
-/// thread busy for days.
+/// The highest accepted cost: 256 times the work of a new hash. Verifying a damaged field must not
+/// keep a thread busy for days.
 const MAX_COST: u32 = 20;

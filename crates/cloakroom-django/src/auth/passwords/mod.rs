@@ -8,8 +8,8 @@
 //! | `scrypt$` | with the feature `scrypt` |
 //! | `!` | never: no password matches |
 //!
-//! A hash by any other algorithm matches no password, as on a Django site that does not list its
-//! hasher in `PASSWORD_HASHERS`.
+//! A hash by any other algorithm matches no password, as on a Django site whose `PASSWORD_HASHERS`
+//! does not list that algorithm.
 //!
 //! Computing a hash takes a good part of a second, on purpose. All functions here are synchronous.
 //! In async code, call them in `tokio::task::spawn_blocking`; otherwise all other requests on the
@@ -104,9 +104,9 @@ mod scrypt;
 /// The defaults are those of Django 5.2: new hashes are `pbkdf2_sha256` with 1,000,000 iterations,
 /// and all algorithms that are compiled in are accepted.
 ///
-/// Set the same number of iterations in all services that share the users. Otherwise, when a user
-/// logs in, each service replaces a hash that the other service made, and the new hash ends all
-/// other sessions of the user. Django 4.2 uses 600,000 and Django 6.0 uses 1,200,000.
+/// Set the same number of iterations in all services that share the users. Otherwise, a login at
+/// one service replaces the hash that another service made, and the new hash ends all other
+/// sessions of the user. Django 4.2 uses 600,000 and Django 6.0 uses 1,200,000.
 ///
 /// # Examples
 /// ```
@@ -209,11 +209,12 @@ impl Passwords {
 
     /// Verifies a password against `encoded`, the password field of a user.
     ///
-    /// The time taken does not reveal which users exist or who logged in recently. If no password
-    /// matches the field (because it is unusable, empty, damaged, or by an algorithm that is not
-    /// accepted), the call takes as long as computing a new hash. The same is true if the password
-    /// is wrong and the field is a PBKDF2 or bcrypt hash by the preferred algorithm with a lower
-    /// cost. For a user who does not exist, call [`spend_time`](Self::spend_time).
+    /// The time taken does not reveal which users exist or who has logged in since the cost of new
+    /// hashes was raised. If no password matches the field (because it is unusable, empty, damaged,
+    /// or by an algorithm that is not accepted), the call takes as long as computing a new hash.
+    /// The same is true if the password is wrong and the field is a PBKDF2 or bcrypt hash by the
+    /// preferred algorithm with a lower cost. For a user who does not exist, call
+    /// [`spend_time`](Self::spend_time).
     ///
     /// # Examples
     /// ```
@@ -263,7 +264,8 @@ impl Passwords {
         Ok(self.preferred.encode(password, &salt, self.iterations))
     }
 
-    /// Takes as long as [`verify`](Self::verify) does for an existing user.
+    /// Takes as long as computing a new hash, and so as long as [`verify`](Self::verify) for an
+    /// existing user.
     ///
     /// Call it when a login names an unknown user. Otherwise the response time reveals which users
     /// exist.
@@ -290,9 +292,9 @@ impl Passwords {
 
     /// Returns whether a hash is outdated, and should be replaced as soon as its password is known.
     ///
-    /// A hash is outdated if the preferred algorithm did not make it, if its iterations or costs
-    /// differ from those of new hashes, or if the salt of a PBKDF2 or Argon2 hash has fewer than
-    /// 128 bits.
+    /// A hash is outdated if the preferred algorithm did not make it, if its iterations, costs or
+    /// other parameters differ from those of new hashes, or if the salt of a PBKDF2 or Argon2 hash
+    /// has fewer than 128 bits.
     ///
     /// Returns `false` for a field that no password matches. If the password is right,
     /// [`verify`](Self::verify) reports an outdated hash with [`Verdict::Outdated`].
@@ -338,7 +340,7 @@ pub enum Verdict {
     /// The password is right, but its hash is outdated: replace it with a
     /// [new one](Passwords::encode).
     ///
-    /// Replace it before the login, because the session is tied to the hash.
+    /// Replace the hash before the login, because the login ties the session to the stored hash.
     Outdated,
     /// The password is wrong, or the field matches no password.
     Wrong,
@@ -362,8 +364,8 @@ impl Verdict {
 /// Returns a password field that no password matches, for a user who must not log in with a
 /// password.
 ///
-/// Each call returns a different field. Storing it ends all sessions of the user, because they are
-/// tied to the old field.
+/// Each call returns a different field. Storing the field ends all sessions of the user, because
+/// they are tied to the old field.
 ///
 /// # Examples
 /// ```
@@ -397,7 +399,7 @@ pub fn is_usable(encoded: &str) -> bool {
     !encoded.starts_with(UNUSABLE)
 }
 
-/// Django 5.2's default for PBKDF2.
+/// The default number of PBKDF2 iterations in Django 5.2.
 const ITERATIONS: u32 = 1_000_000;
 
 /// The salt of a hash that is computed only to spend time. It is as long as a random salt.

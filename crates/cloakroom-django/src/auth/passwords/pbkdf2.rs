@@ -74,8 +74,8 @@ impl<'a> Pbkdf2Hash<'a> {
     }
 }
 
-/// The largest number of iterations, a hundred times Django's default. A damaged field must not
-/// keep a thread busy for an hour.
+/// The largest accepted number of iterations, a hundred times Django's default. Verifying a damaged
+/// field must not keep a thread busy for an hour.
 pub(super) const MAX_ITERATIONS: u32 = 100_000_000;
 
 #[cfg(test)]

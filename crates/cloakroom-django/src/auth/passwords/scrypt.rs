@@ -79,6 +79,6 @@ impl Costs {
 /// The length of a hash in bytes.
 const HASH_LEN: usize = 64;
 
-/// The largest product of N, r and p, six times that of a new hash. It limits the memory to 512
-/// MiB, because a damaged field must not exhaust the memory.
+/// The largest accepted product of N, r and p: six times the product of a new hash. It limits the
+/// memory to 512 MiB, because verifying a damaged field must not exhaust the memory.
 const MAX_WORK: u64 = 1 << 22;

@@ -35,7 +35,7 @@ use scan::{Charset, Scanner};
 /// The largest number of digits in an integer. Python has the same limit.
 pub const MAX_DIGITS: usize = 4_300;
 
-/// The deepest nesting of lists and objects. Python stops slightly earlier.
+/// The deepest nesting of lists and objects. Python's own limit is slightly lower.
 pub const MAX_DEPTH: usize = 1_000;
 
 /// The error for text that Python's `json` would not read, or that exceeds [`MAX_DIGITS`] or
@@ -95,8 +95,8 @@ pub fn read(text: &[u8]) -> Result<Items, NotJson> {
 /// Writes items as a JSON object, in the text that Python would write.
 ///
 /// # Errors
-/// [`BadValue`](ErrorKind::BadValue) if a value is [foreign](Value::foreign), so that it has no
-/// JSON form, if it exceeds Python's limits, or if a name is not a string in Python.
+/// [`BadValue`](ErrorKind::BadValue) if a value is [foreign](Value::foreign) and therefore has no
+/// JSON form, if a value exceeds Python's limits, or if a name is not a string in Python.
 ///
 /// # Examples
 /// ```

@@ -3,7 +3,8 @@ use super::{MAX_DEPTH, MAX_DIGITS, NotJson};
 /// Receives the parts of a JSON value while it is scanned.
 ///
 /// Texts are UTF-8, except that they may contain halves of surrogate pairs, each in three bytes.
-/// The two halves of one pair never occur next to each other, because they form one character.
+/// The two halves of one pair never occur next to each other, because a whole pair is received as
+/// one character.
 pub(in crate::wire) trait Sink {
     fn null(&mut self);
     fn bool(&mut self, yes: bool);

@@ -52,7 +52,7 @@ impl JsonWriter {
         self.out
     }
 
-    /// Writes the comma before an element of a list, except before the first.
+    /// Writes the comma before an element of a list, except before the first element.
     fn begin(&mut self) {
         if let Some(Open::List { begun }) = self.open.last_mut() {
             if *begun {
@@ -218,7 +218,7 @@ fn first(text: &[u8]) -> (u32, usize) {
 }
 
 /// Formats a float like Python's `repr`: the shortest decimal that parses back to the same number,
-/// with at least `.0` or an exponent.
+/// always with a decimal point or an exponent.
 fn float(number: f64) -> String {
     if number.is_nan() {
         return "NaN".to_owned();
@@ -230,9 +230,10 @@ fn float(number: f64) -> String {
     let shortest = format!("{number:e}");
     let (mantissa, _) = shortest.split_once('e').expect("`{:e}` writes an exponent");
     let decimals = mantissa.split_once('.').map_or(0, |(_, part)| part.len());
-    // If two shortest decimals are equally near to the number, Python takes the one with an even
-    // last digit, and `{:e}` the upper one. Rounding to the same number of digits takes the even
-    // one. Next to a power of two, the rounded text may parse to another number and is not used.
+    // If two shortest decimals are equally near to the number, Python writes the one with an even
+    // last digit, but `{:e}` writes the upper one. Rounding the number to as many digits results in
+    // the one with the even digit. The rounded text is used only if it parses back to the number,
+    // because next to a power of two it may be another number.
     let rounded = format!("{number:.decimals$e}");
     let text = match rounded.parse::<f64>() {
         Ok(read) if number == read => rounded,

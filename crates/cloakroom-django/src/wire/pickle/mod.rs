@@ -12,16 +12,17 @@
 //! # What is refused
 //!
 //! Reading a pickle that cannot be kept in this way is an [`Unsupported`](ErrorKind::Unsupported)
-//! error. The session does not count as empty, so the pickle is never overwritten. This applies to:
+//! error. The session does not count as empty, so the pickle is never overwritten. These pickles
+//! are refused:
 //!
-//! * malformed streams, objects that contain themselves, persistent ids, extension codes and
-//!   out-of-band buffers;
-//! * anything but a dictionary at the top level;
+//! * malformed pickles, and pickles with objects that contain themselves, persistent ids, extension
+//!   codes or out-of-band buffers;
+//! * pickles of anything but a dictionary;
 //! * pickles that exceed [`MAX_BYTES`], [`MAX_NODES`], [`MAX_DEPTH`] or [`MAX_EXPANDED`];
 //! * pickles that name a module or function used in attacks, for instance `os` or `eval`.
 //!
-//! The list of such names is incomplete, and it only protects programs that read the cache later.
-//! Anyone who can write to a cache can run code in every Django that reads it.
+//! The list of such names is incomplete, and it protects only programs that read the cache later.
+//! Anyone who can write to a cache can run code in every Django that reads the cache.
 
 use bytes::Bytes;
 use cloakroom::session::{Items, Name, Value};
@@ -78,7 +79,8 @@ pub fn read(data: &Bytes) -> Result<Items> {
 /// Writes items, including foreign values, as a pickled dictionary.
 ///
 /// # Errors
-/// [`BadValue`](ErrorKind::BadValue) if a value is neither JSON nor one that [`read`] returned.
+/// [`BadValue`](ErrorKind::BadValue) if a value is neither JSON nor a foreign value that [`read`]
+/// returned.
 ///
 /// # Examples
 /// ```
@@ -184,7 +186,7 @@ impl Refused {
         Error::new(
             ErrorKind::Unsupported,
             format!(
-                "reading a session from Django's cache: {}; it is left as it is",
+                "reading a session from Django's cache: {}; the entry is left unchanged",
                 self.0
             ),
         )

@@ -428,7 +428,8 @@ impl Machine {
         Ok(())
     }
 
-    /// Returns the height of the stack at the last mark. Nothing below it may be popped.
+    /// Returns the height of the stack at the last mark. Objects below this height must not be
+    /// popped.
     fn floor(&self) -> usize {
         self.marks.last().copied().unwrap_or(0)
     }
@@ -492,7 +493,8 @@ impl Machine {
 }
 
 /// Returns whether a function or its module is used in attacks. No session needs such a function.
-/// This crate never calls it, but another program that reads the pickle later would.
+/// This crate never calls the functions that a pickle names, but another program that reads the
+/// pickle later would.
 fn is_dangerous(module: &str, name: &str) -> bool {
     let package = module.split('.').next().unwrap_or_default();
     let builtin = matches!(package, "builtins" | "__builtin__");

@@ -33,7 +33,7 @@ fn an_item_without_a_json_form_survives_edits_of_other_items() {
         b"\x80\x04\x8c\x08datetime\x8c\x08datetime\x93C\n\x07\xea\x01\x02\x03\x04\x05\0\0\0\
           \x8c\x08datetime\x8c\x08timezone\x93\
           \x8c\x08datetime\x8c\ttimedelta\x93K\0K\0K\0\x87R\x85R\x86R.",
-        "the same calls, not executed",
+        "the calls are kept, but not executed",
     );
 }
 
@@ -146,8 +146,7 @@ fn a_pickle_that_cannot_be_kept_is_an_error() {
 
 #[test]
 fn shared_objects_are_written_out_within_a_limit() {
-    // {'a': [[…[1, 1]…], …]}: one list for each level, which contains the list of the next level
-    // twice.
+    // {'a': [[…[1, 1]…], …]}: the list of each level contains the list of the level below it twice.
     let bomb = |levels: u8, innermost: &[u8]| {
         let mut data = Vec::from(&b"}\x8c\x01a"[..]);
         data.extend_from_slice(innermost);
@@ -211,7 +210,7 @@ fn the_last_of_two_items_with_one_name_counts_at_the_place_of_the_first() {
 }
 
 #[test]
-fn unpaired_halves_of_a_surrogate_pair_are_not_joined() {
+fn two_separate_halves_of_a_surrogate_pair_are_not_joined() {
     let data = Bytes::from_static(b"\x80\x04}(\x8c\x01a\x8c\x06\xed\xa0\xbd\xed\xb8\x80u.");
     let items = read(&data).unwrap();
 

@@ -151,8 +151,9 @@ impl Tree {
         Ok(uses)
     }
 
-    /// Returns the number of levels from a node down, including its own. `above` is the number of
-    /// levels above the node. `heights` contains the results so far, or 0 for an unknown one.
+    /// Returns the number of levels from a node down, including the node's own level. `above` is
+    /// the number of levels above the node. `heights` contains the result for each node, or 0 if it
+    /// is not known yet.
     fn height(&self, id: u32, above: usize, heights: &mut [usize]) -> Result<usize, Refused> {
         match heights[id as usize] {
             0 => {}
@@ -249,14 +250,14 @@ impl IndexMut<u32> for Tree {
 }
 
 /// Returns whether a text contains both halves of a surrogate pair next to each other as separate
-/// characters. JSON would merge them into one.
+/// characters. JSON would merge the halves into one character.
 pub(super) fn has_split_pair(text: &[u8]) -> bool {
     text.windows(6)
         .any(|six| matches!(six, [0xed, 0xa0..=0xaf, _, 0xed, 0xb0..=0xbf, _]))
 }
 
-/// Returns the digits of an integer in two's complement, lowest byte first, or `None` if there are
-/// more digits than Python writes.
+/// Returns the digits of an integer in two's complement, lowest byte first, or `None` if the
+/// integer has more digits than Python writes.
 fn decimal(bytes: &[u8]) -> Option<String> {
     // Each byte adds more than two decimal digits.
     if bytes.len() > MAX_DIGITS / 2 {

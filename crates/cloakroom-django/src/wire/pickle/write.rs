@@ -17,7 +17,7 @@ pub(super) fn pickle(tree: &Tree, id: u32, budget: &mut Budget) -> Result<Bytes,
 /// Writes a pickle of protocol 4.
 pub(super) struct Writer {
     out: Vec<u8>,
-    /// The start of each list and dictionary that is not complete.
+    /// The start of each list, dictionary and set that is not complete.
     open: Vec<usize>,
     /// The number of memoized objects.
     memo: u32,
@@ -66,7 +66,8 @@ impl Writer {
             Error::new(
                 ErrorKind::BadValue,
                 format!(
-                    "writing a session for Django's cache: a foreign value is not a pickle: {why}"
+                    "writing a session for Django's cache: reading a foreign value as a pickle: \
+                     {why}"
                 ),
             )
         })
@@ -217,7 +218,8 @@ struct Nodes<'a> {
     writer: &'a mut Writer,
     tree: &'a Tree,
     budget: &'a mut Budget,
-    /// The nodes that are used more than once, with their index in the memo once they are written.
+    /// The nodes that are used more than once, each with its index in the memo, or `None` if the
+    /// node is not written yet.
     indexes: HashMap<u32, Option<u32>>,
 }
 

@@ -41,7 +41,7 @@ impl Request {
     }
 }
 
-/// The object to answer with, or `null` if it is empty.
+/// The object in a reply. An empty object is sent as `null`.
 #[derive(Default)]
 pub(crate) struct Reply(Items);
 

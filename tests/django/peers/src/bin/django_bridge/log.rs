@@ -1,4 +1,5 @@
-//! Collects the library's log entries for Django's loggers, which the tests read.
+//! Collects the log entries that Cloakroom writes under the names of Django's loggers, because
+//! Django's tests read these entries.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

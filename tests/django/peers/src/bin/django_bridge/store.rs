@@ -1,4 +1,4 @@
-//! The operations of Django's session store, on this library's sessions.
+//! The operations of Django's session store, on Cloakroom's sessions.
 
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -47,8 +47,8 @@ impl Store {
         Ok(Reply::default())
     }
 
-    /// Returns the signed text of the data. As in Django, it has the same salt for all engines,
-    /// even for `signed_cookies`, so it is not the cookie.
+    /// Returns the signed text of the data. As in Django, the text has the same salt for all
+    /// engines. For `signed_cookies` it is therefore not the cookie, which has another salt.
     pub(crate) fn encode(&self, request: &Request) -> Answered {
         let json = json::write(&request.items("data")?)?;
         let now = self.clock.now().duration_since(UNIX_EPOCH);
@@ -75,7 +75,8 @@ impl Store {
         let key: Option<String> = request.get("session_key")?;
         let session = self.find(request).await?;
         let data = session.as_ref().map(items).unwrap_or_default();
-        // If a signed cookie cannot be read, Django keeps it as the key and writes a new cookie.
+        // If a signed cookie cannot be read, Django keeps its text as the session key and writes a
+        // new cookie.
         let is_bad_cookie = session.is_none() && is_cookie(request)?;
         let key = key.filter(|_| session.is_some() || is_bad_cookie);
         Ok(Reply::default()
@@ -93,7 +94,8 @@ impl Store {
         let session = self.sessions(request).await?.new_session();
         let data = request.items("data")?;
         if data.is_empty() {
-            // An empty session is never created. Create one with an item, which `write` removes.
+            // A session without items is never created. Create the session with an item, which
+            // `write` removes.
             session.set_test_cookie()?;
             session.save().await?;
         }
@@ -112,7 +114,7 @@ impl Store {
             (Some(_), true) => Err(PythonException::new("CreateError", "the session exists")),
             (None, true) => Err(PythonException::new(
                 "NotImplementedError",
-                "a new session gets a new key",
+                "a session cannot be created under a given key",
             )),
             (Some(session), false) => self.write(&session, &request.items("data")?).await,
             (None, false) => Err(PythonException::new(

@@ -54,7 +54,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     }
 }
 
-/// Escapes everything beyond ASCII, because [`json::read`] would read such bytes as Latin-1.
+/// Escapes every character beyond ASCII, because [`json::read`] would read its bytes as Latin-1.
 fn ascii(text: &str) -> String {
     let mut ascii = String::with_capacity(text.len());
     for character in text.chars() {

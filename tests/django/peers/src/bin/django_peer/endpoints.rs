@@ -225,7 +225,8 @@ async fn login(
     ))
 }
 
-/// Returns the user if the password is right, with a new hash if the old one is outdated.
+/// Returns the user and the verdict if the password is right. If the stored hash is outdated, the
+/// returned user has a new one.
 fn verify(
     passwords: &Passwords,
     found: Option<User>,

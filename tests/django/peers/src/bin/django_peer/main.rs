@@ -1,5 +1,6 @@
 //! A service beside a Django site, with the same endpoints, session store and table of users. The
-//! tests in `tests/django` send requests to both, and a browser may use either.
+//! tests in `tests/django` send requests to this service and to the site, and a browser may use
+//! either.
 //!
 //! ```sh
 //! cargo run -p cloakroom-django-peers --bin django_peer -- --engine db \

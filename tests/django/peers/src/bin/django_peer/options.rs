@@ -46,7 +46,7 @@ pub(crate) struct Options {
         default_value = "[]"
     )]
     pub(crate) secret_key_fallbacks: Json<Vec<String>>,
-    /// Django's settings of sessions and their cookie, an object in JSON.
+    /// Django's settings for sessions and the session cookie, an object in JSON.
     #[arg(long, env = "SETTINGS_JSON", default_value = "{}")]
     pub(crate) settings: Json<Overrides>,
 }
