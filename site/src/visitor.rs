@@ -1,5 +1,5 @@
-//! The items (named values) that the site keeps in a visitor's session. Only this file contains
-//! their names.
+//! The items (named values) that the site keeps in a visitor's session, and the functions that read
+//! and change them.
 //!
 //! `cloakroom-django` stores the login and the messages, under the names that Django uses.
 
