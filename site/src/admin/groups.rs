@@ -122,8 +122,8 @@ pub(super) async fn delete_records(
 }
 
 /// Links the record `record` to exactly the records in `others`. Of `statements`, the first deletes
-/// the links to records that are not in `others`, and the second adds the missing links. A link that
-/// exists already keeps its id.
+/// the links to records that are not in `others`, and the second adds the missing links. Links that
+/// exist already keep their ids.
 pub(super) async fn set_links(
     db: &mut SqliteConnection,
     statements: [&'static str; 2],
