@@ -53,7 +53,7 @@ impl FromStr for MailTo {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const EXPECTED: &str =
-            "mails go to `stdout`, `file:FOLDER`, `smtp://HOST` or `smtps://USER:PASSWORD@HOST`";
+            "expected `stdout`, `file:FOLDER`, `smtp://HOST` or `smtps://USER:PASSWORD@HOST`";
         match text.split_once(':') {
             None if text == "stdout" => Ok(Self::Stdout),
             Some(("file", folder)) if !folder.is_empty() => Ok(Self::Folder(folder.into())),
