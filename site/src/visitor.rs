@@ -86,7 +86,7 @@ pub(crate) fn set_per_page(session: &Session, results: u64) -> cloakroom::Result
     session.set(PER_PAGE, results)
 }
 
-/// A colour scheme of the pages that overrides the one of the visitor's system.
+/// A colour scheme of the pages that overrides the scheme of the visitor's system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scheme {
     Light,

@@ -31,7 +31,7 @@ const LOGIN_AND_LOGOUT: [&str; 2] = ["/accounts/login/", "/accounts/logout/"];
 
 const LOGGED_IN: &str = "UPDATE auth_user SET last_login = ? WHERE id = ?";
 
-/// The properties in which the login page of the site and that of the staff area differ.
+/// The properties in which the login pages of the site and of the staff area differ.
 pub(crate) struct LoginPage {
     pub(crate) heading: &'static str,
     /// The URL to which the form is submitted.

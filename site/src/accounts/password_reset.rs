@@ -125,7 +125,7 @@ async fn mail_links(
             username: &user.username,
             link: format!("{origin}/accounts/reset/{}/{token}/", tokens::uid(&id)),
         };
-        // Send the mail to the stored address. The typed one may differ in case.
+        // Send the mail to the stored address, because the typed address may differ in case.
         let subject = format!("Password reset on {host}");
         app.mailer
             .send(Mail::new(&email, &subject, mail.render()?))

@@ -97,7 +97,7 @@ pub(crate) async fn update(
     save(&visit, at.model, Some(stored), &form).await
 }
 
-/// Loads a record with its values. Fails if the user may not see it.
+/// Loads a record with its values. Fails if the user may not see the record.
 async fn find(
     visit: &Visit,
     user: &User,

@@ -42,7 +42,7 @@ pub(super) struct Table {
     choices: FieldChoices,
 }
 
-/// A row of the table: a record, or an empty row for a new one.
+/// A row of the table: a record, or an empty row for a new record.
 pub(super) struct Row {
     /// The key and name of the record. `None` for a new record.
     pub(super) own: Option<(RecordKey, String)>,

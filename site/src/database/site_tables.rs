@@ -1,4 +1,4 @@
-//! The tables that this site adds to Django's. Django ignores them.
+//! The tables that this site adds to those of Django. Django ignores the added tables.
 
 use sqlx::SqliteConnection;
 

@@ -1,7 +1,7 @@
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 /// Folds `text` for comparison: removes differences of case and accents, in every script, and
-/// replaces letters such as `æ` with those that people type instead.
+/// replaces letters such as `æ` with the plain letters that people type instead.
 ///
 /// Folded texts are stored in the search index. If you change this function, increase the version
 /// in `index::REFOLD`.

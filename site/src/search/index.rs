@@ -120,8 +120,8 @@ pub(crate) async fn fold_stale(
         transaction.commit().await?;
         bar.inc(BATCH.min(stale));
         if left > 0 {
-            // Give other writers a chance. SQLite retries a locked file at intervals, so without
-            // this pause they might find it locked at each attempt.
+            // Give other writers a chance. A writer that finds the file locked tries again at
+            // intervals. Without this pause, it might find the file locked at every attempt.
             tokio::time::sleep(began.elapsed()).await;
         }
     }

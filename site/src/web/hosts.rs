@@ -13,7 +13,8 @@ use crate::state::AppState;
 /// Responds 400 to a request whose host is not allowed. Also responds 400 to a request with several
 /// `Host` headers, and to a request of HTTP/1.1 without this header.
 ///
-/// Links in mails and redirects contain the host. Without this check a client could choose it.
+/// Links in mails and redirects contain the host of the request. Without this check, a client could
+/// make them lead to another site.
 pub(crate) async fn refuse_foreign(
     State(app): State<AppState>,
     request: Request,
