@@ -132,10 +132,11 @@ impl Application {
         )
     }
 
-    /// Serves requests until `stop` completes, then finishes those in progress, for at most
+    /// Serves requests until `stop` completes, then finishes the requests in progress, for at most
     /// [`GRACE`](crate::shutdown::GRACE).
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) {
-        // The set aborts its task when it is dropped. The next start continues the work.
+        // Dropping the set aborts the task that indexes books. The next start of the site continues
+        // with the books that are left.
         let mut background = JoinSet::new();
         background.spawn(index::fold_stale_periodically(self.db.clone()));
         serving::serve(self.listener, self.router, self.limits, stop).await;
@@ -169,7 +170,7 @@ async fn listen(bind: SocketAddr) -> Result<(TcpListener, SocketAddr), StartErro
     bound.map_err(|error| {
         let advice = match error.kind() {
             io::ErrorKind::AddrInUse => {
-                "stop the program that uses it, or choose another with --bind"
+                "stop the program that uses this address, or choose another with --bind"
             }
             io::ErrorKind::PermissionDenied => {
                 "ports below 1024 are reserved for the system: choose another with --bind"

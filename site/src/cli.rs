@@ -82,7 +82,7 @@ async fn create_user(config: &Config, user: &NewUser) -> Result<String, StartErr
     let is_valid = (1..=username::MAX_CHARS).contains(&user.username.chars().count())
         && username::has_allowed_chars(&user.username);
     if !is_valid {
-        let problem = "a username is at most 150 letters, digits and @ . + - _";
+        let problem = "a username has at most 150 characters: letters, digits and @ . + - _";
         return Err(fail(problem.to_owned(), ADVICE));
     }
     if !user.email.is_empty() && !is_address(&user.email) {
@@ -125,7 +125,7 @@ async fn create_user(config: &Config, user: &NewUser) -> Result<String, StartErr
     }
 }
 
-/// Reads the password from the environment, or else one line of standard input.
+/// Reads the password from the environment, or else from one line of standard input.
 fn ask_password() -> io::Result<String> {
     if let Ok(password) = std::env::var(PASSWORD_VARIABLE) {
         return Ok(password);

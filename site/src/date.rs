@@ -122,7 +122,7 @@ fn full_year(text: &str) -> Option<i16> {
     (year > 0).then_some(year)
 }
 
-/// Parses a year of two digits as one between 1969 and 2068, as Django and POSIX do.
+/// Parses two digits as a year between 1969 and 2068, as Django and POSIX do.
 fn short_year(text: &str) -> Option<i16> {
     let year: i16 = digits(text, 2..=2)?.parse().ok()?;
     Some(if year < 69 { 2000 + year } else { 1900 + year })
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn other_text_is_not_a_date() {
+    fn text_that_is_not_a_date_is_not_parsed() {
         for typed in [
             "",
             " ",

@@ -27,7 +27,7 @@ impl<Id: Into<Value>> FromIterator<Id> for IdList {
 }
 
 /// Runs `statements` in order, each with `ids` as its only parameter. Returns the number of rows
-/// that the last one changed.
+/// that the last statement changed.
 pub(crate) async fn execute_all(
     db: &mut SqliteConnection,
     statements: &[&'static str],

@@ -9,8 +9,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::LogFormat;
 
-/// Starts writing the log to stderr in `format`. The environment variable `RUST_LOG` filters it;
-/// the default is `info`. Panics are logged as well.
+/// Starts writing the log to stderr in `format`. The environment variable `RUST_LOG` filters the
+/// lines; the default filter is `info`. Panics are logged as well.
 ///
 /// # Panics
 /// If the program has a global log subscriber already.

@@ -52,8 +52,8 @@ impl Mailer {
         Self { to, from }
     }
 
-    /// Sends `mail`. Errors are logged without the text of the mail, and not returned: the caller
-    /// has no one to report them to.
+    /// Sends `mail`. Logs errors without the text of the mail, and returns none: the caller runs in
+    /// the background, and no request waits for the result.
     pub(crate) async fn send(&self, mail: Mail) {
         let Self { to, from } = self.clone();
         let sent = tokio::task::spawn_blocking(move || match to {
@@ -107,8 +107,8 @@ fn send_by_smtp(
     }
 }
 
-/// Returns whether `error` was caused by a read that timed out. Operating systems report it under
-/// two different kinds.
+/// Returns whether `error` was caused by a read that timed out. The kind of such an error depends
+/// on the operating system.
 fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     let causes = iter::successors(Some(error), |&error| error.source());
     causes
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mail_is_sent_through_a_server() {
+    async fn a_mail_is_sent_through_a_server_and_its_subject_adds_no_header() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = format!("smtp://{}", listener.local_addr().unwrap());
         let received = thread::spawn(move || receive(&listener));

@@ -36,8 +36,8 @@ async fn run(config: Config) -> ExitCode {
             }
         };
     }
-    // Listen for signals before the start: one that arrives during the start then stops the site
-    // gracefully.
+    // Listen for signals before the start: a signal that arrives during the start then stops the
+    // site gracefully.
     let stop = shutdown::signal_received();
     match Application::build(config).await {
         Ok(application) => {

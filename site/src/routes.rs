@@ -54,8 +54,8 @@ pub(crate) fn router(state: AppState) -> Router {
             state.clone(),
             visit_layer::begin,
         ))
-        // Each layer wraps the layers above it. The layers below `refuse_foreign` therefore add an
-        // error page and the security headers to its refusals.
+        // Each layer wraps the layers on the lines above. The layers on the lines below
+        // `refuse_foreign` therefore add an error page and the security headers to its refusals.
         .layer(state.sessions.layer().on_error(error::session_failed))
         .layer(refuse_foreign.clone())
         .layer(middleware::from_fn_with_state(
@@ -304,8 +304,8 @@ fn all<const N: usize>(pages: [(&'static str, MethodRouter<AppState>); N]) -> Ro
 fn page(path: &'static str, methods: MethodRouter<AppState>) -> Router<AppState> {
     let router = Router::new().route(path, against_forgery(methods));
     match path.strip_suffix('/') {
-        // The request path matched `bare`, which starts with a single slash. A target that starts
-        // with two slashes would lead to another host.
+        // The target starts with a single slash, because the request path matched `bare`. A target
+        // that starts with two slashes would lead to another host.
         Some(bare) => router.route(
             bare,
             any(async |uri: Uri, RawQuery(query)| {

@@ -23,7 +23,7 @@ const ALPHANUMERIC: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghij
 
 /// Keys from tutorials, documentation and examples. They are public, so anyone can sign with them.
 const PUBLISHED: [&str; 14] = [
-    // From the public repository of the tutorial, and from its text.
+    // The first two keys are in the repository and in the text of Django's LocalLibrary tutorial.
     "django-insecure-&psk#na5l=p3q8_a+-$4w1f^lt3lx1c@d*p4x$ymm_rn7pwb87",
     "cg#p$g+j9tax!#a3cup@1$8obt2_+&k3q+pmu)5%asj6yjpkag",
     "changeme",
@@ -40,7 +40,7 @@ const PUBLISHED: [&str; 14] = [
     "your-secret-key",
 ];
 
-/// The prefix of the keys that Django generates for new projects. They are not meant for
+/// The prefix of the keys that Django generates for new projects. These keys are not meant for
 /// production.
 const INSECURE_PREFIX: &str = "django-insecure-";
 

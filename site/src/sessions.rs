@@ -21,7 +21,7 @@ pub(crate) async fn open(
         StartError::new(
             "opening the sessions",
             format_args!("{error:#}"),
-            "--sessions names their storage; the default is the database file",
+            "check --sessions; by default, sessions are stored in the database file",
         )
     })
 }

@@ -26,7 +26,7 @@ pub fn signal_received() -> impl Future<Output = ()> + Send + 'static {
 
 fn listen(kind: SignalKind) -> Option<Signal> {
     signal(kind)
-        .inspect_err(|error| tracing::warn!("listening for a signal to stop: {error}"))
+        .inspect_err(|error| tracing::warn!("listening for a signal that stops the site: {error}"))
         .ok()
 }
 

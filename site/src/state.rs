@@ -15,8 +15,8 @@ use crate::{
 
 /// A function that loads the ids of the copies that a user has on loan past their due date.
 ///
-/// The layout of the pages shows a notice about these copies. No file in `web/` imports a page,
-/// such as those in `loans/`, so the layout calls a function of this type instead.
+/// The layout of the pages shows a notice about these copies. The layout is in `web/`, where no
+/// file imports a page, so it calls `loans::load_overdue` through a pointer of this type.
 pub(crate) type OverdueCopies =
     for<'db> fn(&'db SqlitePool, i64) -> BoxFuture<'db, Result<Vec<String>, sqlx::Error>>;
 

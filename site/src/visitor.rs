@@ -1,5 +1,5 @@
-//! The items (named values) that the site keeps in a visitor's session. Only this file contains
-//! their names.
+//! The items (named values) that the site keeps in a visitor's session, and the functions that read
+//! and change them.
 //!
 //! `cloakroom-django` stores the login and the messages, under the names that Django uses.
 
@@ -86,7 +86,7 @@ pub(crate) fn set_per_page(session: &Session, results: u64) -> cloakroom::Result
     session.set(PER_PAGE, results)
 }
 
-/// A colour scheme of the pages that overrides the one of the visitor's system.
+/// A colour scheme of the pages that overrides the scheme of the visitor's system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scheme {
     Light,

@@ -81,7 +81,11 @@ fn a_user_is_created_unless_the_name_or_the_password_is_refused() {
             "zed@example",
             "The password is too similar to the email address.",
         ),
-        ("a b", "Quay-lantern-7", "a username is at most 150 letters"),
+        (
+            "a b",
+            "Quay-lantern-7",
+            "a username has at most 150 characters",
+        ),
     ] {
         let (is_good, words) = create(name, password);
         assert!(!is_good && words.contains(problem), "{words}");

@@ -1,8 +1,8 @@
 /// Returns a name for the device that sent the header `User-Agent`, such as `Firefox on Linux`.
-/// Users tell their sessions apart by it.
+/// Users tell their sessions apart by this name.
 pub(crate) fn name(user_agent: &str) -> String {
-    // The first match counts: the header of a browser may also contain the marks of browsers
-    // further down in this list.
+    // In both lists, the first match counts. For example, the header of Edge also contains
+    // `Chrome/` and `Safari/`, and the header of an iPhone also contains `Mac OS`.
     const BROWSERS: [(&str, &str); 6] = [
         ("Edg", "Edge"),
         ("OPR/", "Opera"),

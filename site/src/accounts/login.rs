@@ -25,13 +25,13 @@ use crate::{
 const MISMATCH: &str = "Your username and password didn't match. Please try again.";
 
 /// The pages to which a login never leads: the login page would ask again, and the logout page only
-/// accepts POST. Requests name them as `next`, because every page, including these two, links to
-/// the login page with its own path.
+/// accepts POST. Every page links to the login page with its own path as `next`, so `next` can be
+/// the path of one of these two pages.
 const LOGIN_AND_LOGOUT: [&str; 2] = ["/accounts/login/", "/accounts/logout/"];
 
 const LOGGED_IN: &str = "UPDATE auth_user SET last_login = ? WHERE id = ?";
 
-/// The properties in which the login page of the site and that of the staff area differ.
+/// The properties in which the login pages of the site and of the staff area differ.
 pub(crate) struct LoginPage {
     pub(crate) heading: &'static str,
     /// The URL to which the form is submitted.
@@ -51,8 +51,8 @@ struct Login<'a> {
     fields: Vec<Field>,
     problem: Option<&'static str>,
     next: String,
-    /// Whether a page redirected the visitor here.
-    is_sent_here: bool,
+    /// Whether `next` names a page. The login page then says that this page requires a login.
+    has_next: bool,
 }
 
 /// The login page.
@@ -108,7 +108,7 @@ pub(crate) fn page(
     fields.text("username", "Username", kind, username::MAX_CHARS);
     fields.password("password", "Password", "current-password");
     let login = Login {
-        is_sent_here: !next.is_empty(),
+        has_next: !next.is_empty(),
         layout,
         page,
         fields: fields.into_inner(),

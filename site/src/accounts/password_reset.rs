@@ -33,7 +33,7 @@ const INVALID_EMAIL: &str = "Enter a valid email address.";
 
 const SENT: &str = "/accounts/password_reset/done/";
 
-/// The placeholder in the URL for the token while the token itself is in the session.
+/// The text that replaces the token in the URL while the token itself is in the session.
 const SET_PASSWORD: &str = "set-password";
 
 /// The largest number of mails that one request sends. Several accounts may have the same address.
@@ -79,8 +79,9 @@ pub(crate) async fn ask(layout: Layout) -> Result<Response, PageError> {
 /// Mails a link to every account with this address.
 ///
 /// The response does not show whether an account with the address exists, or whether too many mails
-/// were requested. A background task looks up the accounts, so the response time does not show it
-/// either. Requests for addresses without an account are counted as well.
+/// were requested. A background task looks up the accounts, so that the response time does not show
+/// whether an account exists. Requests for addresses without an account count towards the limit as
+/// well.
 pub(crate) async fn send(visit: Visit, form: Form) -> Result<Response, PageError> {
     let mut fields = Fields::submitted(&form);
     let email = read_email(&mut fields);
@@ -124,7 +125,7 @@ async fn mail_links(
             username: &user.username,
             link: format!("{origin}/accounts/reset/{}/{token}/", tokens::uid(&id)),
         };
-        // Send the mail to the stored address. The typed one may differ in case.
+        // Send the mail to the stored address, because the typed address may differ in case.
         let subject = format!("Password reset on {host}");
         app.mailer
             .send(Mail::new(&email, &subject, mail.render()?))

@@ -14,8 +14,8 @@
 //! throttle::reset_account(db, &subjects).await?;
 //! ```
 //!
-//! Mails are limited per mailbox and per client address. Beyond the limit, no mail is sent until
-//! there has been no request for [`RESET_AFTER`]:
+//! Mails are limited per mailbox and per client address. A request beyond the limit is refused. The
+//! count is reset when the last request within the limit is [`RESET_AFTER`] ago:
 //!
 //! ```text
 //! let subjects = throttle::mail_subjects(&email, visit.address());
@@ -47,7 +47,7 @@ const INTERVAL: Duration = Duration::from_secs(2);
 const MAX_WAIT: Duration = Duration::from_secs(6);
 
 /// The number of failed logins from an address after which further attempts wait. It is higher than
-/// that of an account, because many users may share an address, for example in a school.
+/// [`FREE_TRIES`], because many users may share an address, for example in a school.
 const FREE_TRIES_OF_ADDRESS: i64 = 100;
 
 /// The number of mails that may be sent to a mailbox until the count is reset.
@@ -84,8 +84,8 @@ const COUNT_WITHIN_LIMIT: &str = "\
 const DELETE_COUNTS: &str =
     "DELETE FROM locallibrary_failed_login WHERE subject = ? OR last_at < ?";
 
-/// What an attempt or request is counted for, such as an account and an address. Each has a name in
-/// the table and a limit.
+/// What an attempt or request is counted for, such as an account and an address. Each subject has a
+/// name in the table and a limit.
 pub(super) struct Subjects(Vec<(String, i64)>);
 
 /// Returns the subjects of a login: the account, and the address of the client.
@@ -103,9 +103,9 @@ pub(super) fn mail_subjects(mailbox: &str, address: Option<IpAddr>) -> Subjects 
         format!("mail to {}", mailbox.to_ascii_lowercase()),
         FREE_MAILS,
     );
-    // Unlike logins, requests beyond the limit are refused, not slowed down. A private address may
-    // be that of a proxy. If it were counted, one visitor could use up the mails of all visitors
-    // behind that proxy.
+    // A private address may be that of a proxy. If it were counted, one visitor could use up the
+    // mails of all visitors behind the proxy. Logins do count private addresses: beyond their
+    // limit, attempts are slowed down, and only those that would wait too long are refused.
     let network = network(address.filter(|address| !is_private(*address)));
     let address = network.map(|network| (format!("mail from {network}"), FREE_MAILS_OF_ADDRESS));
     // The address comes first: if its limit is reached, the request is not counted for the mailbox.
@@ -210,8 +210,8 @@ pub(super) async fn count_within_limit(
     Ok(true)
 }
 
-/// Deletes the count of the account after a successful login. The count of the address stays.
-/// Otherwise an attacker with an account could reset it by logging in.
+/// Deletes the count of the account after a successful login. The count of the address stays, so
+/// that an attacker with an account cannot reset it by logging in.
 pub(super) async fn reset_account(db: &SqlitePool, subjects: &Subjects) -> Result<(), sqlx::Error> {
     let account = subjects.0.first().map(|(subject, _)| subject.as_str());
     delete_counts(db, account).await

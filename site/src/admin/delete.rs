@@ -42,7 +42,7 @@ struct Delete {
 }
 
 /// The page that asks for confirmation before a record is deleted. If other records block the
-/// deletion, it lists them instead.
+/// deletion, the page lists those records and asks nothing.
 pub(crate) async fn confirm(visit: Visit, at: RecordInPath) -> Result<Response, PageError> {
     require_action(&visit, at.model, &[Action::Delete]).await?;
     ask_first(&visit, at.model, &[at.key]).await
@@ -142,8 +142,8 @@ async fn refuse_superusers(
     }
 }
 
-/// Returns whether the user would delete their own account. This is refused, because the entry in
-/// the history that records the deletion would be deleted with the account.
+/// Returns whether the user would delete their own account. Such a deletion is refused, because the
+/// history would lose the entry that records it: a user's entries are deleted with the account.
 fn is_own_account(user: &User, model: &Model, keys: &[RecordKey]) -> bool {
     model.kind == ModelKind::User && keys.contains(&RecordKey::Number(user.id))
 }

@@ -13,7 +13,7 @@ use crate::{
     id_list::IdList, languages::LANGUAGES,
 };
 
-/// Loads the URL and name of each record that must be deleted first.
+/// Loads the URL and name of each record that must be deleted before the records `keys`.
 pub(super) async fn load_blockers(
     db: &mut SqliteConnection,
     model: &Model,

@@ -38,6 +38,7 @@ pub(super) enum RecordDraft {
 /// The choices in the form of a record.
 #[derive(Clone)]
 pub(super) enum FieldChoices {
+    /// The form has no field with choices.
     None,
     Book(BookChoices),
     /// `books` is `None` in a row below the form of a book, where the book is known.
@@ -61,8 +62,8 @@ pub(super) enum SaveOutcome {
 }
 
 impl FieldChoices {
-    /// Loads the choices in the form of a record of this kind. If `is_row`, loads those in a row
-    /// below the form of the record's parent, where the parent cannot be chosen.
+    /// Loads the choices in the form of a record of this kind. If `is_row`, leaves out the choices
+    /// of a parent, because the fields are in a row below the form of the record's parent.
     pub(super) async fn load(
         db: &SqlitePool,
         kind: ModelKind,
@@ -92,8 +93,8 @@ impl FieldChoices {
     }
 }
 
-/// Reads the form of a record. The catalogue's code for this kind of record, such as
-/// `books/form.rs`, validates it.
+/// Reads the form of a record. The code for this kind of record, such as `books/form.rs` or
+/// `admin/users.rs`, validates the values.
 pub(super) fn read(
     kind: ModelKind,
     is_new: bool,
@@ -211,9 +212,9 @@ impl RecordDraft {
         self.store(db, own).await.map(SaveOutcome::Saved)
     }
 
-    /// Returns the name and error of a field that must be unique, if another record has the same
-    /// value. The caller has locked the database, so the result stays valid until the record is
-    /// stored.
+    /// Returns the name and the error of a field that must be unique, if another record has the
+    /// same value in this field. The caller has locked the database, so the result stays valid
+    /// until the record is stored.
     async fn refusal(
         &self,
         db: &mut SqliteConnection,

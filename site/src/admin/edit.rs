@@ -47,7 +47,7 @@ struct Allowed {
     add: bool,
     change: bool,
     delete: bool,
-    end_sessions: bool,
+    view_sessions: bool,
 }
 
 /// The page with the form for a new record.
@@ -73,7 +73,8 @@ pub(crate) async fn create(
     save(&visit, model, None, &form).await
 }
 
-/// The page with the form of a record. Users who may only view it see the values without a form.
+/// The page with the form of a record. Users who may view but not change the record see its values
+/// without a form.
 pub(crate) async fn change(visit: Visit, at: RecordInPath) -> Result<Response, PageError> {
     let RecordInPath { model, key } = at;
     let user = require_action(&visit, model, &[Action::View, Action::Change]).await?;
@@ -96,7 +97,7 @@ pub(crate) async fn update(
     save(&visit, at.model, Some(stored), &form).await
 }
 
-/// Loads a record with its values. Fails if the user may not see it.
+/// Loads a record with its values. Fails if the user may not see the record.
 async fn find(
     visit: &Visit,
     user: &User,
@@ -208,7 +209,7 @@ async fn page(
             add: may(Action::Add),
             change: may(Action::Change) || stored.is_none(),
             delete: may(Action::Delete),
-            end_sessions: model.kind == ModelKind::User && user.holds(sessions::VIEW),
+            view_sessions: model.kind == ModelKind::User && user.holds(sessions::VIEW),
         },
         model,
         record: stored.map(|RecordValues { key, name, .. }| RecordTitle { key, name }),
@@ -268,7 +269,7 @@ impl Edit {
     }
 
     fn sessions(&self) -> Option<String> {
-        let record = self.record.as_ref().filter(|_| self.may.end_sessions)?;
+        let record = self.record.as_ref().filter(|_| self.may.view_sessions)?;
         Some(sessions::url_of(&record.name))
     }
 }

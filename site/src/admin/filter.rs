@@ -46,8 +46,9 @@ impl ListQuery {
         }
     }
 
-    /// Returns the words to search for as a JSON array, the parameter of the statement. They are in
-    /// lower case, since the search ignores the case of ASCII letters, as Django does on SQLite.
+    /// Returns the words to search for as a JSON array, for a parameter of the SQL statement. The
+    /// words are in lower case, because the statement compares them with text in lower case. The
+    /// search therefore ignores the case of ASCII letters, as Django does on SQLite.
     pub(super) fn words(&self) -> String {
         let words = self.q.split_whitespace().map(str::to_ascii_lowercase);
         serde_json::Value::from_iter(words).to_string()
@@ -146,7 +147,7 @@ fn dates(params: &'static [Param], today: Date) -> Vec<Offered> {
         let pair = (missing.name, value.to_owned());
         (label.to_owned(), vec![pair])
     };
-    // `None` on the last day that a date can represent.
+    // `None` if `today` is the last day that a `Date` can represent.
     let tomorrow = today.tomorrow().ok();
     let month = today.first_of_month();
     let year = today.first_of_year();

@@ -121,9 +121,9 @@ pub(super) async fn delete_records(
     execute_all(db, &DELETE, groups).await
 }
 
-/// Links a record to exactly the records in `others`. Of `statements`, the first deletes the links
-/// to all other records, and the second adds the missing links. Links that exist already keep their
-/// ids.
+/// Links the record `record` to exactly the records in `others`. Of `statements`, the first deletes
+/// the links to records that are not in `others`, and the second adds the missing links. Links that
+/// exist already keep their ids.
 pub(super) async fn set_links(
     db: &mut SqliteConnection,
     statements: [&'static str; 2],

@@ -22,10 +22,12 @@ use crate::{
 /// The number of empty rows for new records.
 const EMPTY_ROWS: usize = 3;
 
-/// The largest number of rows that are read. A form has at most 1000 fields, so no more rows.
+/// The largest number of rows that are read. Each row has at least one field, and a form has at
+/// most 1000 fields.
 const MAX_ROWS: usize = 1000;
 
-/// The error if a record of the table was deleted or moved since the page was loaded.
+/// The error if a record of the table was deleted, or moved to another parent, since the page was
+/// loaded.
 const CHANGED_BY_OTHERS: PageError = PageError::Conflict {
     heading: "A record in the table has changed",
     text: "Another user deleted or moved it. Go back, reload the page and repeat your changes.",
@@ -40,11 +42,11 @@ pub(super) struct Table {
     choices: FieldChoices,
 }
 
-/// A row of the table: a record, or an empty row for a new one.
+/// A row of the table: a record, or an empty row for a new record.
 pub(super) struct Row {
     /// The key and name of the record. `None` for a new record.
     pub(super) own: Option<(RecordKey, String)>,
-    /// The prefix that the names of the fields in this row have.
+    /// The prefix of the names of the fields in this row.
     pub(super) start: String,
     pub(super) fields: Vec<Field>,
     pub(super) is_to_delete: bool,
@@ -142,8 +144,8 @@ impl Table {
         self.name_fields();
     }
 
-    /// Reads the submitted rows. Does not validate unchanged rows: the form can be saved even if a
-    /// stored value breaks a newer rule.
+    /// Reads the submitted rows. Does not validate unchanged rows, so that the form can be saved
+    /// even if a stored value breaks a rule that was added later.
     fn read(
         &mut self,
         mut children: Vec<RecordValues>,
@@ -156,7 +158,7 @@ impl Table {
         for number in 0..total.min(MAX_ROWS) {
             let start = format!("{prefix}-{number}-");
             let submitted = form.with_prefix(&start);
-            // The form contains no row with this number, although it announced one.
+            // `TOTAL_FORMS` counts a row with this number, but the form has no field of this row.
             if submitted == Form::default() {
                 continue;
             }

@@ -3,7 +3,8 @@ use crate::{
     date,
 };
 
-/// A table in the staff area. Its SQL texts are written in `models` and contain no input.
+/// A kind of record in the staff area, such as books: its list, its form and its history. The SQL
+/// texts are written in `models` and contain no input of a user.
 pub(super) struct Model {
     pub(super) kind: ModelKind,
     /// The app and the name, as in Django's tables and in URLs.
@@ -22,13 +23,14 @@ pub(super) struct Model {
     /// The SQL expression for the text that is searched.
     pub(super) search: &'static str,
     pub(super) filters: &'static [Filter],
-    /// The SQL expressions for the values in the form. Each is named like its field. If the name
-    /// ends in `[]`, the text contains several values, separated by commas.
+    /// The SQL expressions for the values in the form. Each expression is named like its field. If
+    /// the name ends in `[]`, the expression returns several values, joined by commas.
     pub(super) values: &'static str,
     /// The layout of the form. Without sections, each field is on its own line.
     pub(super) sections: &'static [Section],
     pub(super) inline: Option<Inline>,
-    /// The plural noun for the records that must be deleted first, such as `books`.
+    /// The plural noun for the records, such as `books`, that must be deleted before a record of
+    /// this model.
     pub(super) blocked_by: Option<&'static str>,
     /// The statement that selects a line for each thing that is removed together with the records
     /// whose ids are in the JSON array `?1`.

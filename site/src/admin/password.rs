@@ -37,8 +37,8 @@ pub(crate) async fn show(
     page(layout, &account, fields)
 }
 
-/// Sets the password of a user and ends all their sessions. If users set their own password, the
-/// session of this browser stays.
+/// Sets the password of a user and ends all sessions of that user. If users set their own password,
+/// the session of this browser stays.
 pub(crate) async fn set(
     visit: Visit,
     RecordId(id): RecordId,

@@ -46,7 +46,8 @@ impl<S: Send + Sync> FromRequestParts<S> for RecordInPath {
 
 async fn params<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<RawPathParams, PageError> {
     let params = RawPathParams::from_request_parts(parts, state).await;
-    // The names of models and the ids of records are ASCII, so other bytes match none of them.
+    // The error means that a parameter is not UTF-8. The names of models and the ids of records are
+    // ASCII, so the path names none of them.
     params.map_err(|_| PageError::NotFound)
 }
 
@@ -147,7 +148,7 @@ pub(super) async fn load_values(
     Ok(records)
 }
 
-/// Returns the columns after the key and the name as the values of a form.
+/// Returns the values of a form: all columns but the first two, which are the key and the name.
 fn values_of(row: &SqliteRow) -> Result<Form, sqlx::Error> {
     let mut values = Vec::new();
     for column in row.columns().iter().skip(2) {

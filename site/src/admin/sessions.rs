@@ -27,7 +27,7 @@ use crate::{
 /// The URL that Django's admin would use for a list of sessions.
 pub(super) const PAGE: &str = "/admin/sessions/session/";
 
-/// The permissions to list and to end sessions. Django's tables contain both.
+/// The permissions to list and to end sessions. Django's tables contain both permissions.
 pub(super) const VIEW: &str = "sessions.view_session";
 const DELETE: &str = "sessions.delete_session";
 
@@ -35,11 +35,11 @@ const DELETE: &str = "sessions.delete_session";
 /// bounds the cost of a page.
 const PER_PAGE: u64 = 20;
 
+// `COUNT` and `USERS` leave out users who have never logged in, because they have no sessions.
 const COUNT: &str = "\
     SELECT COUNT(*) FROM auth_user \
     WHERE last_login IS NOT NULL AND INSTR(LOWER(username), LOWER(?)) > 0";
 
-// Users who have never logged in have no sessions.
 const USERS: &str = "\
     SELECT id, username FROM auth_user \
     WHERE last_login IS NOT NULL AND INSTR(LOWER(username), LOWER(?)) > 0 \

@@ -162,7 +162,7 @@ fn read_username(fields: &mut Fields<'_>) -> Option<String> {
         autocomplete: Some("off"),
     };
     let username = fields.text("username", "Username", kind, username::MAX_CHARS);
-    fields.help("At most 150 letters, digits and @ . + - _");
+    fields.help("At most 150 characters: letters, digits and @ . + - _");
     let username = username?;
     if !username::has_allowed_chars(&username) {
         fields.error("username", INVALID_USERNAME);
@@ -179,7 +179,7 @@ fn read_grants(fields: &mut Fields<'_>, choices: PermissionChoices) -> Option<Gr
     fields.help("May do everything.");
     let groups = fields.optional_choices("groups", "Groups", choices.groups);
     fields.help(
-        "A user may do what any of the groups may. Hold Ctrl (or Command) to choose several.",
+        "A user has the permissions of all these groups. Hold Ctrl (or Command) to choose several.",
     );
     let permissions =
         fields.optional_choices("user_permissions", "User permissions", choices.permissions);
@@ -193,8 +193,8 @@ fn read_grants(fields: &mut Fields<'_>, choices: PermissionChoices) -> Option<Gr
     })
 }
 
-/// Returns the algorithm and the first characters of a hash. They suffice to notice that the
-/// password was changed.
+/// Returns a text with the algorithm and the first characters of a hash. These characters suffice
+/// to notice that the password was changed.
 fn mask_hash(encoded: &str) -> String {
     const SHOWN: usize = 6;
     match (encoded.split_once('$'), encoded.rsplit_once('$')) {
@@ -276,7 +276,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_masked_hash_shows_the_algorithm_and_six_characters() {
+    fn a_hash_is_shown_with_six_characters_and_an_unusable_one_as_no_password() {
         for (encoded, shown) in [
             (
                 "pbkdf2_sha256$1000000$9hqMQ5salt$1y6jJWvTkBxYz0123456789",

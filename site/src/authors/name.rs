@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_author_without_a_name_is_unknown() {
+    fn the_last_name_comes_first_and_an_author_without_a_name_is_unknown() {
         assert_eq!(
             name_or_unknown(Some("Austen".into()), Some("Jane".into())),
             "Austen, Jane"

@@ -8,8 +8,8 @@ const CLOTHS: u64 = 8;
 /// The number of cover layouts in the style sheet.
 const BINDINGS: u64 = 3;
 
-/// A cover with the title and the author, which the style sheet draws. A book always has the same
-/// cover. `Display` writes the CSS classes.
+/// A cover that the style sheet draws, with the title and the author on it. The same title and
+/// author always have the same cover. `Display` writes the CSS classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cover {
     /// The number of the colour.
@@ -21,8 +21,8 @@ pub(crate) struct Cover {
 }
 
 impl Cover {
-    /// Returns the cover of a book. Depends on the author as well, so that two books with the same
-    /// title differ.
+    /// Returns the cover of a book. The cover depends on the author as well, so that books with the
+    /// same title can have different covers.
     pub(crate) fn of(title: &str, author: &str) -> Self {
         let hash = fnv1a(format!("{title}\n{author}").as_bytes());
         // Mix in higher bits: the low bits of this hash are its weakest.
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cover_depends_on_the_title_and_the_author_only() {
+    fn the_cover_depends_on_the_title_and_the_author() {
         let emma = Cover::of("Emma", "Austen, Jane");
         assert_eq!(emma, Cover::of("Emma", "Austen, Jane"));
         assert_ne!(emma, Cover::of("Emma", "Tennant, Emma"));

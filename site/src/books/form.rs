@@ -50,7 +50,8 @@ const DROP_GENRES: &str = "\
 const ADD_GENRES: &str = "\
     INSERT OR IGNORE INTO catalog_book_genre (book_id, genre_id) SELECT ?, value FROM json_each(?)";
 
-/// The values of the form of a book. The records with the ids existed when the form was read.
+/// The values of the form of a book. `author`, `language` and `genres` are the ids of records that
+/// existed when the form was read.
 pub(crate) struct Book {
     pub(crate) title: String,
     summary: String,
@@ -240,8 +241,8 @@ pub(crate) async fn is_taken(
     taken.fetch_one(db).await
 }
 
-/// Sets the genres of a book: deletes its links to other genres, then adds the missing links. Links
-/// that exist already keep their ids.
+/// Sets the genres of a book: deletes its links to other genres, then adds the missing links. An
+/// existing link keeps its id.
 async fn set_genres(
     db: &mut SqliteConnection,
     book: i64,

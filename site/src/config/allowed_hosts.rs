@@ -1,7 +1,7 @@
 use super::base_url::{BaseUrl, host_of};
 
-/// The names of this machine. A browser that uses one of them is on this machine, so they are
-/// always allowed.
+/// The names by which a machine reaches itself. They are always allowed, because a browser that
+/// uses one of them runs on this machine.
 const OWN: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// The host names under which the site answers.

@@ -53,7 +53,7 @@ impl FromStr for MailTo {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const EXPECTED: &str =
-            "mails go to `stdout`, `file:FOLDER`, `smtp://HOST` or `smtps://USER:PASSWORD@HOST`";
+            "expected `stdout`, `file:FOLDER`, `smtp://HOST` or `smtps://USER:PASSWORD@HOST`";
         match text.split_once(':') {
             None if text == "stdout" => Ok(Self::Stdout),
             Some(("file", folder)) if !folder.is_empty() => Ok(Self::Folder(folder.into())),
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mails_go_to_stdout_a_folder_or_a_server() {
+    fn the_destination_of_mails_is_stdout_or_a_folder_or_a_server() {
         assert_eq!("stdout".parse(), Ok(MailTo::Stdout));
         assert_eq!("file:mails".parse(), Ok(MailTo::Folder("mails".into())));
         let server: MailTo = "smtps://ada:top-secret@mail.example".parse().unwrap();

@@ -30,7 +30,8 @@ impl FromStr for SessionStorage {
             url => match url.parse() {
                 Ok(url) => Ok(Self::Elsewhere(url)),
                 Err(error) => Err(format!(
-                    "{error}; or db (the site's database file) or django+db (Django's table in it)"
+                    "{error}; other values are db (the site's database file) and django+db \
+                     (Django's session table in that file)"
                 )),
             },
         }

@@ -17,8 +17,8 @@ RUST_LOG filters the log (default: info).";
 // This doc comment is part of the text of `--help`.
 /// LocalLibrary: the web site of a library, with its catalogue in an SQLite file.
 ///
-/// The tables are those of Django's LocalLibrary. This site can open a file of that site, and
-/// Django can open a file of this one.
+/// The tables are those of Django's LocalLibrary. This program can open a database file that Django
+/// created, and Django can open a file that this program created.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "locallibrary", version, after_help = AFTER_HELP)]
 pub struct Config {
@@ -26,7 +26,7 @@ pub struct Config {
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// Address and port to listen on; with port 0 the system chooses a free one
+    /// Address and port to listen on; with port 0 the system chooses a free port
     #[arg(
         long,
         env = "LOCALLIBRARY_BIND",
@@ -48,8 +48,8 @@ pub struct Config {
     /// Where sessions are stored: db for the site's database file; or sqlite://PATH, postgres://…,
     /// mysql://…, redis://…, redis+cluster://…, memcached://…, file:PATH, memory:, cookie:
     ///
-    /// With django+db, or django+ before a URL, the site shares its sessions with a Django that has
-    /// the same secret key: a login to one of them is a login to both.
+    /// With django+db, or django+ before a URL, this site shares its sessions with a Django site
+    /// that has the same secret key: a login to one site is a login to both.
     #[arg(
         long,
         env = "LOCALLIBRARY_SESSIONS",
@@ -63,7 +63,7 @@ pub struct Config {
     /// The key that signs cookies and links; other users of the machine can see flags, so prefer
     /// --secret-key-file or the environment variable
     ///
-    /// Without any of them a random key is generated once and stored beside the database file.
+    /// If no key is set, a random key is generated once and stored beside the database file.
     #[arg(
         long,
         env = "SECRET_KEY",
@@ -108,8 +108,8 @@ pub struct Config {
     )]
     pub mail_from: Mailbox,
 
-    /// The iterations of new password hashes; use the number of a Django on the same file (1000000
-    /// in Django 5.2)
+    /// The iterations of new password hashes; if a Django site opens the same file, use the number
+    /// of that site (1000000 in Django 5.2)
     #[arg(
         long,
         env = "LOCALLIBRARY_PASSWORD_ITERATIONS",
@@ -152,8 +152,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Returns the address that visitors type. If it is the address of `--bind`, and the port there
-    /// is 0, the result has port 0 too, not the port that the system chooses.
+    /// Returns the address that visitors type: the setting, or by default the address of `--bind`.
+    /// If the port of `--bind` is 0, the default has port 0, not the port that the system chooses.
     pub(crate) fn base_url(&self) -> BaseUrl {
         let listening = || BaseUrl::listening_on(self.bind);
         self.base_url.clone().unwrap_or_else(listening)

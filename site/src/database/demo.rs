@@ -134,7 +134,7 @@ struct Copy {
     borrower: Option<String>,
 }
 
-/// Maps the key of a record in the catalogue to its id in the database.
+/// Maps the key or the name of a record in the catalogue to the id of the record in the database.
 type Ids = HashMap<String, i64>;
 
 /// Inserts the records into empty tables in the order of the catalogue, so that the ids are 1, 2, 3

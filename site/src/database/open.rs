@@ -90,7 +90,7 @@ type Problem = (String, &'static str);
 
 /// Checks the file before SQLite opens it, to report common errors with better advice.
 fn inspect_file(path: &Path) -> Result<(), Problem> {
-    const READ_ONLY: &str = "the site writes to its database: make it writable for this user";
+    const READ_ONLY: &str = "the site writes to this file: make it writable for this user";
     const ANOTHER: &str = "name another file with --database-url, or move this one away";
 
     let folder = match path.parent() {
@@ -100,7 +100,7 @@ fn inspect_file(path: &Path) -> Result<(), Problem> {
     if !folder.is_dir() {
         return Err((
             format!("there is no folder {folder:?}"),
-            "create it, or name another file with --database-url",
+            "create this folder, or name another file with --database-url",
         ));
     }
     let mut file = match fs::OpenOptions::new().read(true).write(true).open(path) {
@@ -125,15 +125,16 @@ fn inspect_file(path: &Path) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Creates the database or its missing tables, and builds the search index. Leaves the file
-/// unchanged if it is the database of another program.
+/// Creates the database, or the tables that it lacks, and builds the search index. Fails and leaves
+/// the file unchanged if it is the database of another program.
 async fn prepare(path: &Path, initial: InitialData) -> Result<Vec<DemoUser>, Problem> {
     let mut connection = options(path)
         .create_if_missing(true)
         .connect()
         .await
         .map_err(explain)?;
-    // `IMMEDIATE`: if two programs start at once, the second waits and then finds the tables.
+    // `IMMEDIATE` locks out other writers: if two programs start at once, the second waits here
+    // and then finds the tables.
     let mut transaction = connection
         .begin_with("BEGIN IMMEDIATE")
         .await
@@ -279,7 +280,9 @@ fn explain(error: sqlx::Error) -> Problem {
              the file"
         }
         Some(FULL) => "free some space on the disk",
-        Some(BUSY) => "another program keeps the file locked: stop it, or wait for it",
+        Some(BUSY) => {
+            "another program keeps the file locked: stop that program, or wait until it is done"
+        }
         _ => "the file may be damaged: restore a backup, or name another file with --database-url",
     };
     let problem = match error.as_database_error() {

@@ -1,4 +1,4 @@
-//! The tables that this site adds to Django's. Django ignores them.
+//! The tables that this site adds to those of Django. Django ignores the added tables.
 
 use sqlx::SqliteConnection;
 
@@ -12,8 +12,8 @@ CREATE TABLE IF NOT EXISTS locallibrary_failed_login (
   last_at integer NOT NULL, next_at integer NOT NULL);
 ";
 
-/// Creates missing tables. Marks books as stale if their text in the search index is missing or
-/// outdated.
+/// Creates missing tables. Marks a book as stale, so that it is indexed again, if its text in the
+/// search index is missing or outdated.
 pub(super) async fn create_missing(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     for statements in [FAILED_LOGINS, index::SCHEMA, index::CATCH_UP, index::REFOLD] {
         sqlx::raw_sql(statements).execute(&mut *db).await?;

@@ -1,5 +1,5 @@
 //! The rows of Django's system tables: migrations, content types and permissions. Django expects
-//! them in a database that its migrations created.
+//! these rows in every database, because its own migrations add them.
 
 use sqlx::SqliteConnection;
 

@@ -17,7 +17,7 @@ pub(crate) struct NamedRecord {
     pub(crate) exists: &'static str,
     /// The permissions to change and to delete a record.
     pub(crate) permissions: (Permission, Permission),
-    /// Counts the records.
+    /// The statement that counts the records. The fields below are statements as well.
     pub(crate) count: &'static str,
     /// Selects the ids and names of the records on a page, ordered by name.
     pub(crate) list: &'static str,

@@ -9,10 +9,10 @@ use crate::{
     },
 };
 
-/// Deletes one item of the session, or all items except the login. Adds no message, since a message
-/// would need a session.
+/// Deletes one item of the session, or all items except the login. Adds no message, because a
+/// message is stored in a session, so that it would start a new session after this one has ended.
 ///
-/// If no item is left, ends the session, and with it the messages that were not shown yet. If a
+/// If no item is left, ends the session. The messages that were not shown yet are lost. If a
 /// visitor who is logged in deletes all items, the session stays and gets a new key.
 pub(crate) async fn forget(visit: Visit, form: Form) -> Result<Response, PageError> {
     let item = form.get("item").unwrap_or("all");

@@ -1,7 +1,7 @@
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 /// Folds `text` for comparison: removes differences of case and accents, in every script, and
-/// replaces letters such as `æ` with those that people type instead.
+/// replaces letters such as `æ` with the plain letters that people type instead.
 ///
 /// Folded texts are stored in the search index. If you change this function, increase the version
 /// in `index::REFOLD`.
@@ -40,8 +40,8 @@ fn push_folded(c: char, folded: &mut String) {
     }
 }
 
-/// Returns whether `c` is an accent. The voicing marks of Japanese are not accents: they form
-/// different syllables.
+/// Returns whether `c` is an accent. The voicing marks of Japanese are not accents: a syllable with
+/// a mark is a different syllable.
 fn is_accent(c: char) -> bool {
     is_combining_mark(c) && !matches!(c, '\u{3099}' | '\u{309a}')
 }
@@ -56,8 +56,8 @@ pub(crate) struct Piece {
 /// Splits `text` into pieces that match one of the folded `words` and pieces that match none.
 pub(crate) fn mark(text: &str, words: &[String]) -> Vec<Piece> {
     let mut folded = String::new();
-    // Maps each byte of the folded text to the index of the character in `text` that it comes from.
-    // Folding may turn one character into several.
+    // Maps each byte of the folded text to the index of the character in `text` that the byte comes
+    // from. Folding may turn one character into several.
     let mut origin = Vec::new();
     for (at, c) in text.chars().enumerate() {
         push_folded(c, &mut folded);

@@ -2,9 +2,9 @@
 //! of case and accents.
 //!
 //! If a book changes, triggers in the database mark it as stale, even if a Django site on the same
-//! file changed the book. A stale book is folded within seconds, or by the next search if that
-//! comes first. If a new version of the program folds texts differently, it marks all books as
-//! stale when it starts.
+//! file changed the book. A task folds the texts of stale books every few seconds. A search first
+//! folds those that are still stale. If a new version of the program folds texts differently, it
+//! marks all books as stale when it starts.
 
 use std::time::{Duration, Instant};
 
@@ -13,8 +13,8 @@ use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use super::fold::fold;
 
-/// The table, index and triggers. A start creates those that are missing. A book is stale if its
-/// folded text is `NULL`.
+/// The table, index and triggers. Each start of the site creates those that are missing. A book is
+/// stale if its folded text is `NULL`.
 pub(crate) const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS locallibrary_search (
   book_id integer NOT NULL PRIMARY KEY, folded text NULL);
@@ -37,8 +37,8 @@ AFTER UPDATE OF first_name, last_name ON catalog_author BEGIN
 END;
 ";
 
-/// Adds books that were inserted while the triggers did not exist, and removes books that were
-/// deleted in that time.
+/// Adds to the index the books that were inserted while the triggers did not exist. Removes from
+/// the index the books that were deleted in that time.
 pub(crate) const CATCH_UP: &str = "
 INSERT OR IGNORE INTO locallibrary_search (book_id, folded) SELECT id, NULL FROM catalog_book;
 DELETE FROM locallibrary_search WHERE book_id NOT IN (SELECT id FROM catalog_book);
@@ -86,9 +86,10 @@ pub(super) async fn begin_search(
     if count_stale(&mut reading).await? == 0 {
         return Ok(reading);
     }
-    // End this transaction: it could not write once another connection has written. `fold_stale`
-    // folds most books in small transactions. The next transaction locks out other writers and
-    // folds the few books that became stale in the meantime.
+    // There are stale books, which this transaction may be unable to fold: it cannot write once
+    // another connection has written. End it. `fold_stale` folds most books in small transactions.
+    // The transaction `writing` locks out other writers and folds the few books that became stale
+    // in the meantime.
     reading.rollback().await?;
     fold_stale(&mut *db.acquire().await?, &ProgressBar::hidden()).await?;
     let mut writing = db.begin_with(WRITE).await?;
@@ -119,8 +120,8 @@ pub(crate) async fn fold_stale(
         transaction.commit().await?;
         bar.inc(BATCH.min(stale));
         if left > 0 {
-            // Give other writers a chance. SQLite retries a locked file at intervals, so without
-            // this pause they might find it locked at each attempt.
+            // Give other writers a chance. A writer that finds the file locked tries again at
+            // intervals. Without this pause, it might find the file locked at every attempt.
             tokio::time::sleep(began.elapsed()).await;
         }
     }
@@ -150,8 +151,8 @@ async fn fold_batch(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let folded: Vec<_> = stale
         .into_iter()
         .map(|(id, title, first, last, isbn)| {
-            // The parts are separated by line breaks, so that no word of a search matches across
-            // two parts.
+            // Line breaks separate the parts. A word of a search contains no line break, so it
+            // cannot match across two parts.
             let parts = [
                 &title,
                 &first.unwrap_or_default(),

@@ -15,10 +15,11 @@ pub(crate) enum HashingError {
 /// Computes password hashes on threads of the blocking pool.
 ///
 /// Computing a hash takes a large part of a second. At most one hash per processor is computed at a
-/// time. The others wait without blocking other pages.
+/// time. Requests for further hashes wait, and do not block the requests that need no hash.
 #[derive(Clone)]
 pub(crate) struct Hashing {
     passwords: Passwords,
+    /// One permit, called a turn below, for each processor.
     turns: Arc<Semaphore>,
 }
 
@@ -31,8 +32,8 @@ impl Hashing {
         }
     }
 
-    /// Checks `password` against the hash `encoded`. Takes the same time if there is no hash, so
-    /// the time does not show whether a user exists.
+    /// Checks `password` against the hash `encoded`. Takes the same time if `encoded` is `None`, so
+    /// that the time does not show whether a user exists.
     pub(crate) async fn verify(
         &self,
         password: String,

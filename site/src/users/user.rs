@@ -5,8 +5,8 @@ use sqlx::{FromRow, Row, SqlitePool, sqlite::SqliteRow};
 
 use super::permission::Permission;
 
-/// Returns the statement that selects the columns of a user, and the codes of the permissions that
-/// the user and their groups have.
+/// Builds the statement that selects a user: the columns of the user, and the codes of all
+/// permissions that the user or one of the user's groups has.
 macro_rules! select_user {
     ($where:literal) => {
         concat!(
@@ -25,7 +25,7 @@ macro_rules! select_user {
     };
 }
 
-// Changes nothing if another request has changed the password in the meantime.
+// Changes nothing if another request has changed the password since this user was loaded.
 const REPLACE_PASSWORD: &str = "\
     UPDATE auth_user SET password = ? WHERE id = ? AND password = ?";
 
@@ -71,7 +71,8 @@ impl User {
         Ok(replaced.rows_affected() == 1)
     }
 
-    /// Returns whether the user holds `permission`. Superusers hold all, inactive users none.
+    /// Returns whether the user holds `permission`. An active superuser holds all permissions. An
+    /// inactive user holds no permission.
     pub(crate) fn may(&self, permission: Permission) -> bool {
         self.holds(permission.code())
     }

@@ -10,7 +10,8 @@ use axum::{
 };
 use futures_util::FutureExt;
 
-/// Responds 503 to a request that takes longer than `limit`, and 500 to one that panics.
+/// Responds 503 to a request that takes longer than `limit`, and 500 to a request whose handler
+/// panics.
 ///
 /// The future of a request that takes too long is dropped, as if the client had hung up.
 pub(crate) async fn keep(State(limit): State<Duration>, request: Request, next: Next) -> Response {
@@ -41,7 +42,7 @@ mod tests {
     use crate::web::{error_page, request_log};
 
     #[tokio::test]
-    async fn a_panic_gives_a_page_without_its_message_and_log_lines_with_the_request_id() {
+    async fn a_panic_is_logged_with_the_request_id_and_the_page_hides_its_message() {
         let log = Log::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()

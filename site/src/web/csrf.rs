@@ -27,7 +27,7 @@ pub(crate) fn against_forgery(methods: MethodRouter<AppState>) -> MethodRouter<A
 /// form was not sent by a page of this site.
 ///
 /// # Errors
-/// [`PageError::BadForm`] if the form cannot be read, [`PageError::Forged`] if it is refused.
+/// [`PageError::BadForm`] if the form cannot be read, [`PageError::Forged`] if the check fails.
 async fn check(visit: &Visit, request: Request) -> Result<Request, PageError> {
     if request.method().is_safe() && *request.method() != http::Method::TRACE {
         return Ok(request);

@@ -75,7 +75,8 @@ impl From<askama::Error> for PageError {
     }
 }
 
-// Sets the status only. The page needs the layout, which needs the request: see `error_page`.
+// The responses have no page: a page needs the layout, and the layout needs the request. The layers
+// in `error_page` and `visit_layer` add the page.
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         match self {
@@ -100,8 +101,8 @@ impl IntoResponse for PageError {
     }
 }
 
-/// Returns the response to a request whose session cannot be read or saved. Like the responses
-/// above, it has a status only. The session layer calls this function.
+/// Returns the response to a request whose session cannot be read or saved. The response has a
+/// status but no page. The session layer calls this function.
 pub(crate) fn session_failed(error: &cloakroom::Error, _: &RequestInfo) -> Response {
     error.kind().status().into_response()
 }
@@ -111,15 +112,15 @@ pub(crate) async fn not_found() -> PageError {
     PageError::NotFound
 }
 
-/// The heading and text of an error page, instead of the general ones for the status.
+/// The heading and text of an error page. They replace the general texts for the status.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ErrorText(pub(super) &'static str, pub(super) &'static str);
 
 const FORGED: ErrorText = ErrorText(
     "That form could not be accepted",
     "It did not come from a page of this site, or the page was open for too long. Go back, reload \
-     the page and send the form again. Allow cookies for this site: it needs one to recognise its \
-     own forms.",
+     the page and send the form again. Allow cookies for this site: it needs a cookie to recognise \
+     its own forms.",
 );
 
 /// Redirects the browser to a page, for example after a form.

@@ -96,7 +96,7 @@ pub(crate) struct Choice {
 pub(crate) enum InvalidChoice {
     /// The error does not repeat the value.
     Unquoted,
-    /// The error repeats the value. For an empty value, it asks for a value instead.
+    /// The error repeats the value. The error for an empty value is [`REQUIRED`].
     Quoted,
     /// The error repeats the value, even if it is empty.
     AlwaysQuoted,
@@ -111,7 +111,7 @@ impl<'a> Fields<'a> {
         Self::new(form, true)
     }
 
-    /// Shows a form for the first time, with these values. They are not validated.
+    /// Shows a form for the first time, with these values. The values are not validated.
     pub(crate) fn initial(values: &'a Form) -> Self {
         Self::new(values, false)
     }
@@ -274,19 +274,20 @@ impl<'a> Fields<'a> {
 
     /// Adds a select field for one of `choices`. Returns `Some(None)` for the empty choice.
     ///
-    /// `none` is the label of the empty choice. If it is `None`, one of `choices` is required.
+    /// `empty_label` is the label of the empty choice. Without this label, the visitor must select
+    /// one of `choices`.
     pub(crate) fn choice(
         &mut self,
         name: &'static str,
         label: &'static str,
         choices: Choices,
-        none: Option<&str>,
+        empty_label: Option<&str>,
         refusal: InvalidChoice,
     ) -> Option<Option<String>> {
         let value = self.value(name).to_owned();
         let is_known = choices.iter().any(|(known, _)| *known == value);
         let errors = match () {
-            () if value.is_empty() && none.is_some() || is_known => Vec::new(),
+            () if value.is_empty() && empty_label.is_some() || is_known => Vec::new(),
             () if value.is_empty() && refusal != InvalidChoice::AlwaysQuoted => {
                 vec![REQUIRED.to_owned()]
             }
@@ -294,13 +295,13 @@ impl<'a> Fields<'a> {
         };
         let mut shown = Vec::new();
         // Without an empty option, browsers would preselect the first choice.
-        if let Some(empty) = none.or_else(|| (!is_known).then_some("Choose one")) {
+        if let Some(empty) = empty_label.or_else(|| (!is_known).then_some("Choose one")) {
             shown.push((String::new(), empty.to_owned()));
         }
         shown.extend(choices);
         let is_chosen = |candidate: &str| candidate == value;
         let kind = select(shown, false, is_chosen);
-        let is_required = none.is_none();
+        let is_required = empty_label.is_none();
         self.push(name, label, kind, value.clone(), is_required, errors)
             .then(|| Some(value).filter(|value| !value.is_empty()))
     }

@@ -17,7 +17,7 @@ const MAX_FIELDS: usize = 1000;
 /// The error for a handler outside of the CSRF layer.
 const OUTSIDE_LAYER: &str = "extracting a form: the request did not pass the layer \
                              `csrf::against_forgery`; add the page to the router of \
-                             `routes.rs`, which wraps every page in it";
+                             `routes.rs`, which wraps every page in this layer";
 
 /// The fields of a submitted form, in the order of submission. Empty for a request without a form.
 ///
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_form_outside_of_the_csrf_layer_is_an_error_that_names_the_layer() {
+    async fn extracting_a_form_outside_of_the_csrf_layer_fails_and_the_log_names_the_layer() {
         let log = Log::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()

@@ -66,7 +66,7 @@ impl FormPage {
 }
 
 /// The page that asks for confirmation before a record is deleted. If other records block the
-/// deletion, it lists them instead.
+/// deletion, the page lists those records and asks nothing.
 #[derive(Template)]
 #[template(path = "forms/delete.html")]
 pub(crate) struct DeletePage {

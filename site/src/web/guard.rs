@@ -37,7 +37,7 @@ pub(crate) fn require_permission(
 }
 
 /// Responds 404 if the extractor `Id` rejects the id in the path as malformed. This check comes
-/// before the check of the login. The record itself is looked up after both.
+/// before the checks of the login and the permission. The record is looked up after all checks.
 pub(crate) fn of_record<Id>(methods: MethodRouter<AppState>) -> MethodRouter<AppState>
 where
     Id: FromRequestParts<(), Rejection = PageError> + Send + 'static,

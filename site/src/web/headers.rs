@@ -18,11 +18,13 @@ const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
 const POLICY: &str = "default-src 'self'; script-src 'none'; object-src 'none'; base-uri 'none'; \
                       form-action 'self'; frame-ancestors 'none'";
 
-// One year, in seconds. Without `includeSubDomains`, because subdomains may belong to other sites.
+// One year, in seconds. `includeSubDomains` is left out, because subdomains may belong to other
+// sites.
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Adds the headers that forbid framing, content sniffing, scripts and referrers to other sites. If
-/// visitors use https, also adds `Strict-Transport-Security`.
+/// Adds the headers that forbid scripts, framing and content sniffing, hide the referrer from other
+/// sites, and separate the windows of this site from those of other sites. If visitors use https,
+/// also adds `Strict-Transport-Security`.
 pub(crate) async fn add(State(app): State<AppState>, mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [

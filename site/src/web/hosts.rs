@@ -10,10 +10,11 @@ use axum::{
 use super::error::PageError;
 use crate::state::AppState;
 
-/// Responds 400 to a request if its host is not allowed, or if it does not name exactly one host,
-/// as HTTP/1.1 requires.
+/// Responds 400 to a request whose host is not allowed. Also responds 400 to a request with several
+/// `Host` headers, and to a request of HTTP/1.1 without this header.
 ///
-/// Links in mails and redirects contain the host. Without this check a client could choose it.
+/// Links in mails and redirects contain the host of the request. Without this check, a client could
+/// make them lead to another site.
 pub(crate) async fn refuse_foreign(
     State(app): State<AppState>,
     request: Request,
@@ -21,8 +22,7 @@ pub(crate) async fn refuse_foreign(
 ) -> Result<Response, PageError> {
     let addressed = request.uri().authority().map(|host| host.as_str());
     let headers = request.headers().get_all(HOST);
-    // With several `Host` headers, a proxy could check another one than this site uses. HTTP/1.0
-    // does not require the header.
+    // With several `Host` headers, a proxy could check one header while this site uses another.
     let min = usize::from(request.version() >= Version::HTTP_11);
     let is_unambiguous = (min..=1).contains(&headers.iter().count());
     // A host that is not valid text is read as an empty text, which is never allowed.

@@ -250,8 +250,8 @@ impl Layout {
             && !self.session.as_ref().is_some_and(is_dismissed)
     }
 
-    /// Returns the number of overdue copies for the notice about them. Returns `None` if there are
-    /// none, or if the user has dismissed the notice and no other copy became overdue since.
+    /// Returns the number of overdue copies, for the notice about them. Returns `None` if no copy
+    /// is overdue, or if the user dismissed the notice and no other copy has become overdue since.
     pub(crate) fn overdue(&self) -> Option<usize> {
         let session = self.session.as_ref()?;
         let dismissed = visitor::dismissed(session).overdue;
@@ -262,9 +262,9 @@ impl Layout {
             .then_some(self.overdue.len())
     }
 
-    /// Removes the messages about the visitor's last action from the session and returns them. For
-    /// requests other than GET, returns none and leaves them in the session: a response to HEAD
-    /// would not show them.
+    /// For a GET request, takes the messages about the visitor's last action from the session and
+    /// returns them. For other methods, leaves the messages there and returns an empty list: a
+    /// response to HEAD, for example, would not show them.
     pub(crate) fn messages(&self) -> Vec<Message> {
         match (&self.session, &self.visit) {
             (Some(session), Some(visit)) if *visit.method() == Method::GET => {

@@ -33,7 +33,7 @@ pub(super) fn fields(parameters: &str, body: &Bytes, max: usize) -> Option<Vec<(
 /// Returns the name and text of a part, `Some(None)` for a file, or `None` if the part is
 /// malformed.
 fn field(part: &[u8]) -> Option<Option<(String, String)>> {
-    // A part without headers starts with the empty line that ends the headers.
+    // A part without headers starts with the empty line that otherwise follows the headers.
     let (head, value) = match part.strip_prefix(b"\r\n") {
         Some(value) => (&[][..], value),
         None => split(part, b"\r\n\r\n")?,

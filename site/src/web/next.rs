@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn next_is_encoded_in_the_query() {
+    fn the_parameter_next_is_encoded() {
         assert_eq!(
             login_path("/catalog/search/?q=a b&page=2"),
             "/accounts/login/?next=/catalog/search/%3Fq%3Da+b%26page%3D2"

@@ -60,7 +60,7 @@ pub(crate) struct Paging {
     pub(crate) pages: u64,
     pub(crate) total: u64,
     per_page: u64,
-    /// The query string without the page, for links to other pages.
+    /// The query string without the parameter `page`, for links to other pages.
     query: String,
 }
 
@@ -108,8 +108,8 @@ impl Paging {
         self.per_page.cast_signed()
     }
 
-    /// Returns the value for `OFFSET`. It fits an `i64` because it is less than the total, which
-    /// the database returned as an `i64`.
+    /// Returns the value for `OFFSET`. It fits an `i64` because it is at most the total, which the
+    /// database returned as an `i64`.
     pub(crate) fn offset(&self) -> i64 {
         ((self.number - 1) * self.per_page).cast_signed()
     }
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_does_not_exist_is_not_found() {
+    fn only_pages_from_the_first_to_the_last_are_found() {
         let number = |asked, total| {
             Paging::new(asked, total, 10)
                 .ok()

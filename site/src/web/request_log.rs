@@ -1,8 +1,8 @@
 //! Logs one line for every request.
 //!
 //! A line contains the method, path and id of the request, and the status and duration of the
-//! response. It contains nothing that may be a secret of the visitor: no query, no form and no
-//! other headers.
+//! response. It contains nothing that may be a secret of the visitor: no query, no form, and no
+//! header except the id.
 
 use std::time::Instant;
 

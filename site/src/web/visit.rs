@@ -126,7 +126,7 @@ impl Visit {
         Ok(user.await?.as_ref())
     }
 
-    /// Returns the user, if an earlier call has loaded one.
+    /// Returns the user, if an earlier call of `user` has loaded one.
     pub(super) fn known_user(&self) -> Option<&User> {
         self.0.user.get()?.as_ref()
     }
