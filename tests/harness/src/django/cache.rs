@@ -231,9 +231,9 @@ pub async fn data_that_django_writes_concurrently_is_not_overwritten(site: &mut 
         assert_eq!(entry.data, "django's");
         lasts(site.left(&key(1)).await, 100);
 
-        // Django writes the same bytes again. Overwriting them loses no edit, so a save with the
-        // version of Django's first write is written, even if the server counts the second write as a
-        // change.
+        // Django writes the same bytes again. Overwriting these bytes loses no edit, so a save with
+        // the version of Django's first write is written. This is true even if the server counts
+        // Django's second write as a change.
         site.set(&key(1), b"django's", 100).await;
         let new = draft("ours again");
         written(store.save(&key(1), &entry.version, &new).await);
