@@ -247,8 +247,9 @@ impl fmt::Debug for Replicas {
     }
 }
 
-/// The servers write no file. The first copy to the replica starts at once; by default the primary
-/// waits some seconds. The primary pings the replica every second; the default is every 10 seconds.
+/// The servers write no append-only file. The first copy to the replica starts at once; by default
+/// the primary waits some seconds. The primary pings the replica every second; the default is every
+/// 10 seconds.
 const SETTINGS: &str = "--appendonly no --repl-diskless-sync-delay 0 --repl-ping-replica-period 1";
 
 /// Writes a configuration file for the Sentinel, which later adds to this file what it learns about
