@@ -1,5 +1,5 @@
-//! Two processes of the site share their sessions and together count every visit, with every kind
-//! of session storage that processes can share.
+//! Two processes of the site share their sessions and together count every visit, in session
+//! storages that several processes can share.
 
 // Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
