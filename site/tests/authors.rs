@@ -40,7 +40,7 @@ async fn a_library_without_authors_shows_a_message() {
 }
 
 #[tokio::test]
-async fn an_author_shows_dates_and_books_with_their_numbers_of_copies() {
+async fn the_page_of_an_author_shows_dates_and_books_with_the_number_of_copies() {
     let answer = Site::new().await.get("/catalog/author/1").await;
     assert_eq!(answer.element("title"), "Austen, Jane – Local Library");
     assert_eq!(answer.element("h1"), "Austen, Jane");

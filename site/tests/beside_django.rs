@@ -55,12 +55,15 @@ async fn the_removal_cookie_has_the_attributes_of_the_session_cookie() {
         visitor.get("/catalog/").await;
         let page = visitor.send("/accounts/logout/", &[]).await;
         let cookies = page.headers.get_all("set-cookie").iter();
-        let ended = cookies
+        let removal = cookies
             .map(|cookie| cookie.to_str().unwrap())
             .find(|cookie| cookie.starts_with("sessionid=\"\""))
             .unwrap();
-        assert!(ended.contains("HttpOnly; Max-Age=0; Path=/;"), "{ended}");
-        assert!(ended.ends_with(attributes), "{ended}");
+        assert!(
+            removal.contains("HttpOnly; Max-Age=0; Path=/;"),
+            "{removal}"
+        );
+        assert!(removal.ends_with(attributes), "{removal}");
         assert!(visitor.browser.cookie("sessionid").is_none());
     }
 }
@@ -112,8 +115,8 @@ async fn a_login_survives_a_new_secret_key() {
     let request = request.body(Body::empty()).unwrap();
     let response = application.router().oneshot(request).await.unwrap();
 
-    // The site computes the hash in the session again, with the new secret key, and changes the
-    // session key.
+    // The session contains a login hash, which depends on the secret key. The site replaces this
+    // hash by one for the new secret key, and moves the session to a new session key.
     let cookie = response.headers()["set-cookie"].to_str().unwrap();
     assert!(!cookie.contains(&key));
     let page = response.into_body().collect().await.unwrap().to_bytes();

@@ -112,7 +112,7 @@ async fn a_book_shows_its_details() {
 }
 
 #[tokio::test]
-async fn copies_of_a_book_are_listed_by_due_date_and_those_without_one_first() {
+async fn copies_of_a_book_are_listed_by_due_date_after_copies_without_a_due_date() {
     let site = Site::new().await;
     site.sql(
         "UPDATE catalog_bookinstance SET due_back = '2020-02-03' \
@@ -132,7 +132,7 @@ async fn copies_of_a_book_are_listed_by_due_date_and_those_without_one_first() {
 }
 
 #[tokio::test]
-async fn a_book_without_copies_author_or_language_shows_a_message_for_each() {
+async fn the_page_of_a_book_names_a_missing_author_a_missing_language_and_missing_copies() {
     let site = Site::new().await;
     site.sql("DELETE FROM catalog_bookinstance WHERE book_id = 92")
         .await;

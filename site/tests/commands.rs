@@ -10,7 +10,8 @@ use std::{path::Path, process::Output};
 use common::program::program;
 use tempfile::tempdir;
 
-/// Runs a subcommand. Returns whether it succeeded, and its output.
+/// Runs a subcommand with these environment variables. Returns whether the subcommand succeeded,
+/// and its output.
 fn run(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
     let mut command = program(folder);
     command.env("RUST_LOG", "error").args(arguments);
@@ -23,7 +24,10 @@ fn run(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (bool
 fn a_database_is_created_loaded_and_checked() {
     let folder = tempdir().unwrap();
     let folder = folder.path();
-    assert!(!run(folder, &["check"], &[]).0, "there is no database yet");
+    assert!(
+        !run(folder, &["check"], &[]).0,
+        "the check fails without a database"
+    );
     for _ in 0..2 {
         assert_eq!(
             run(folder, &["migrate"], &[]),
@@ -39,8 +43,9 @@ fn a_database_is_created_loaded_and_checked() {
     assert_eq!(
         words.lines().count(),
         12,
-        "ten passwords were generated: {words}"
+        "two lines of text and ten generated passwords: {words}"
     );
+    // The password of the user `librarian` is not generated, so the user is not listed.
     assert!(
         !words.contains("librarian") && !words.contains("Slate"),
         "{words}"

@@ -5,8 +5,8 @@ mod common;
 use axum::http::StatusCode;
 use common::Site;
 
-/// A copy that the user bela has on loan.
-const LOAN: &str = "/catalog/bookinstance/a2f73175-924d-4524-ac9a-e0b94e759058";
+/// The page of a copy that the user bela has on loan.
+const COPY_ON_LOAN: &str = "/catalog/bookinstance/a2f73175-924d-4524-ac9a-e0b94e759058";
 
 #[tokio::test]
 async fn every_copy_is_listed_once_with_one_status() {
@@ -54,7 +54,7 @@ async fn only_loans_are_shown_as_overdue() {
 #[tokio::test]
 async fn borrowers_are_not_shown_to_anonymous_visitors() {
     let site = Site::new().await;
-    assert!(!site.get(LOAN).await.body.contains("bela"));
+    assert!(!site.get(COPY_ON_LOAN).await.body.contains("bela"));
     for page in 1..=25 {
         let body = site
             .get(&format!("/catalog/bookinstances/?page={page}"))
@@ -72,7 +72,7 @@ async fn a_copy_shows_its_book_and_its_status() {
          WHERE id = 'a2f73175924d4524ac9ae0b94e759058'",
     )
     .await;
-    let answer = site.get(LOAN).await;
+    let answer = site.get(COPY_ON_LOAN).await;
     assert_eq!(
         answer.element("title"),
         "Sense and Sensibility, copy a2f73175 – Local Library"
@@ -103,7 +103,7 @@ async fn a_copy_on_the_shelf_has_no_due_date() {
          WHERE id = 'a2f73175924d4524ac9ae0b94e759058'",
     )
     .await;
-    let main = site.get(LOAN).await.main();
+    let main = site.get(COPY_ON_LOAN).await.main();
     assert!(
         main.contains("Status: Available") && !main.contains("2020") && !main.contains("overdue"),
         "{main}"
@@ -118,7 +118,7 @@ async fn a_copy_without_a_book_has_a_page() {
          WHERE id = 'a2f73175924d4524ac9ae0b94e759058'",
     )
     .await;
-    let answer = site.get(LOAN).await;
+    let answer = site.get(COPY_ON_LOAN).await;
     assert_eq!(answer.element("h1"), "Unknown book");
     assert!(answer.main().contains("Status: Status unknown"));
     assert_eq!(

@@ -73,6 +73,7 @@ async fn the_users_of_a_new_database_file_have_different_passwords() {
     let hashed =
         "SELECT COUNT(DISTINCT password) FROM auth_user WHERE password LIKE 'pbkdf2_sha256$%'";
     assert_eq!(site.number(hashed).await, 11);
+    // The message has two lines of text, and a line with the password of each of the eleven users.
     let message = site.application.startup_message();
     assert_eq!(message.lines().count(), 13, "{message}");
     assert!(message.contains("\n  librarian   "), "{message}");
@@ -87,7 +88,7 @@ async fn due_dates_of_a_new_database_file_count_from_today() {
     assert_eq!(site.number(due).await, 1);
 }
 
-/// Returns the rows of a query, each as its values separated by `|`.
+/// Returns each row of a query as a text with the values of the row, separated by `|`.
 async fn rows(db: &SqlitePool, query: &'static str) -> Vec<String> {
     let rows = sqlx::query(query).fetch_all(db).await.unwrap();
     let cell = |row: &sqlx::sqlite::SqliteRow, at| {

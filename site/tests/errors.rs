@@ -1,4 +1,4 @@
-//! Responses that are not pages: redirects, refusals and errors.
+//! Redirects, refused requests, errors, and the headers that all responses have.
 
 mod common;
 
@@ -8,10 +8,10 @@ use axum::{
 };
 use common::Site;
 
-/// A CSRF token that is valid as the cookie and as the header of a request.
+/// A CSRF token. A request that has it in the cookie and in a header passes the CSRF check.
 const CSRF_TOKEN: &str = "abcdefghijklmnopqrstuvwxyzABCDEF";
 
-const READ_PAGES: [&str; 3] = ["/catalog/", "/catalog/books/", "/catalog/book/1"];
+const READ_ONLY_PAGES: [&str; 3] = ["/catalog/", "/catalog/books/", "/catalog/book/1"];
 
 #[tokio::test]
 async fn a_missing_slash_is_added_and_the_query_kept() {
@@ -49,7 +49,7 @@ async fn an_unknown_address_gets_a_page_of_the_site() {
 async fn read_only_pages_refuse_other_methods_and_list_the_allowed_ones() {
     let site = Site::new().await;
     let unknown = Method::from_bytes(b"BREW").unwrap();
-    for path in READ_PAGES {
+    for path in READ_ONLY_PAGES {
         for method in [
             Method::POST,
             Method::PUT,
@@ -78,7 +78,7 @@ async fn read_only_pages_refuse_other_methods_and_list_the_allowed_ones() {
 #[tokio::test]
 async fn options_lists_the_methods_of_a_page() {
     let site = Site::new().await;
-    for path in READ_PAGES {
+    for path in READ_ONLY_PAGES {
         let answer = site.ask(Method::OPTIONS, path).await;
         assert_eq!(answer.status, StatusCode::NO_CONTENT);
         assert_eq!(answer.header("allow"), "GET, HEAD, OPTIONS");

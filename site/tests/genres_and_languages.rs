@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use common::Site;
 
 #[tokio::test]
-async fn names_are_listed_in_order() {
+async fn genres_and_languages_are_listed_by_name() {
     let site = Site::new().await;
     let genres = site.get("/catalog/genres/").await;
     assert_eq!(genres.element("title"), "Genres – Local Library");

@@ -1,4 +1,4 @@
-//! Creating, changing and deleting records, with all validation errors.
+//! Creating, changing and deleting records, and all validation errors of the forms.
 
 // Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
@@ -11,9 +11,11 @@ use common::{
 };
 
 const REQUIRED: &str = "This field is required.";
+/// The id of a copy of “Sense and Sensibility”.
 const COPY: &str = "a2f73175-924d-4524-ac9a-e0b94e759058";
 
-/// Submits the form and asserts that the page shows it again, with `message` at the field `name`.
+/// Submits the form and asserts that the response shows the form again, with `message` at the field
+/// `name`.
 async fn refused(
     visitor: &Visitor,
     path: &str,
@@ -71,7 +73,7 @@ async fn an_author_is_created_changed_and_deleted() {
             .words("/catalog/author/41")
             .await
             .contains("was added"),
-        "the message is shown once"
+        "the message is shown only once"
     );
 
     let edit = librarian.get("/catalog/author/41/update/").await;
@@ -181,7 +183,8 @@ async fn invalid_authors_are_refused() {
         page.text().contains("value=\"Typed&#60;b&#62;\"")
             && page.text().contains("value=\"soon\"")
     );
-    // The form of Django's tutorial proposes a date of death in 2023. This one proposes none.
+    // The form of Django's tutorial proposes a date of death in 2023. The form here proposes no
+    // date.
     assert!(!librarian.get(path).await.text().contains("2023"));
 }
 
@@ -325,7 +328,7 @@ const BOOK: [(&str, &str); 7] = [
     ("language", "9"),
 ];
 
-/// Returns the fields with another value for `name`.
+/// Returns `fields` with `value` as the only value of the field `name`.
 fn with<'a>(fields: &[(&'a str, &'a str)], name: &str, value: &'a str) -> Vec<(&'a str, &'a str)> {
     let mut changed: Vec<_> = fields
         .iter()
@@ -371,7 +374,7 @@ async fn a_book_is_created_changed_and_deleted() {
     assert_eq!(
         edit.text().matches(" selected").count(),
         4,
-        "author, two genres, language"
+        "the author, two genres and the language are selected"
     );
     assert_eq!(
         target(&librarian.send("/catalog/book/93/delete/", &[]).await),
@@ -466,7 +469,7 @@ async fn a_copy_is_created_changed_and_deleted() {
     assert_eq!(copy.len(), "/catalog/bookinstance/".len() + 36);
     let stored = "SELECT id || ' ' || due_back || borrower_id FROM catalog_bookinstance \
                   WHERE imprint = 'Lantern, 2020'";
-    // The query joins the due date and the borrower, 1, without a space.
+    // The query joins the due date and the id of the borrower, 1, without a space.
     let id = copy.rsplit('/').next().unwrap().replace('-', "");
     assert_eq!(
         site.text(stored).await.unwrap(),

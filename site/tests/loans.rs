@@ -11,18 +11,19 @@ use common::{
 };
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
-/// A copy that the user bela, who has the id 5, has on loan.
+/// The id of a copy that the user bela has on loan. The id of bela is 5.
 const COPY: &str = "a2f73175-924d-4524-ac9a-e0b94e759058";
-/// The form that renews the loan of [`COPY`].
+/// The path of the form that renews the loan of this copy.
 const RENEW: &str = "/catalog/book/a2f73175-924d-4524-ac9a-e0b94e759058/renew/";
-/// Returns the status, the due date and the borrower of [`COPY`].
+/// The query for the status, the due date and the borrower of this copy.
 const STORED: &str = "\
     SELECT status || ' ' || COALESCE(due_back, '-') || ' ' || COALESCE(borrower_id, '-') \
     FROM catalog_bookinstance WHERE id = 'a2f73175924d4524ac9ae0b94e759058'";
-/// Changes the status of [`COPY`].
+/// The statement that changes the status of this copy.
 const SET_STATUS: &str = "\
     UPDATE catalog_bookinstance SET status = ? WHERE id = 'a2f73175924d4524ac9ae0b94e759058'";
 
+/// Returns the date that is `days` days after today.
 fn in_days(days: i32) -> Date {
     Timestamp::now().to_zoned(TimeZone::UTC).date() + days.days()
 }

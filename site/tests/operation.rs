@@ -44,7 +44,7 @@ const NO_LIMITS: Limits = Limits {
     write: NEVER,
 };
 
-/// The head of a request that submits a form. The site waits for the body.
+/// The head of a request that submits a form. After the head, the site waits for the body.
 const FORM: &str = "POST /accounts/login/ HTTP/1.1\r\nhost: localhost\r\nx-request-id: visit-7\r\n\
                     expect: 100-continue\r\ncontent-type: application/x-www-form-urlencoded\r\n\
                     content-length: 3\r\n\r\n";
@@ -54,7 +54,7 @@ struct ServedSite {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
-    // Deleted when the test is over.
+    // The folder of the database. It is deleted when the test is over.
     _folder: TempDir,
 }
 
@@ -147,7 +147,8 @@ async fn a_server_error_has_a_reference_and_a_client_error_has_none() {
 }
 
 /// Runs the program with these flags. Sends a login form that is refused, two health probes, and a
-/// request for a link that sets a password. Returns the log, which contains no secret.
+/// request for a link that sets a password. Asserts that the log contains no secret, and returns
+/// the log.
 fn log(folder: &Path, flags: &[&str]) -> String {
     let file = folder.join("log");
     let stderr = File::create(&file).unwrap();
@@ -187,7 +188,7 @@ fn page_requests_are_logged_as_json_without_secrets() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     let answered = |line: &&Value| line["message"] == "answered";
-    // The login form and the link. Probes are not logged.
+    // The requests with the login form and for the link. Health probes are not logged.
     let requests: Vec<_> = lines.iter().filter(answered).collect();
     assert_eq!(requests.len(), 2, "{log}");
     let login = requests[0];
@@ -277,7 +278,7 @@ async fn a_site_without_its_database_is_live_but_not_ready() {
 }
 
 #[tokio::test]
-async fn every_response_has_the_security_headers_and_with_https_forbids_plain_http() {
+async fn every_response_has_the_security_headers_and_an_https_site_forbids_plain_http() {
     for (flags, hsts) in [
         (
             &["--base-url", "https://library.example"][..],
@@ -399,7 +400,7 @@ async fn a_client_that_reads_nothing_is_disconnected() {
     let style = style.split('"').next().unwrap();
 
     // The client reads no response. So the responses fill the buffers to the client, and then the
-    // requests fill the buffers to the site. After that, neither side makes progress.
+    // requests fill the buffers to the site. After that, neither the client nor the site can write.
     let requests = format!("GET {style} HTTP/1.1\r\nhost: localhost\r\n\r\n").repeat(1000);
     let mut client = site.send(&requests);
     client.set_write_timeout(Some(PATIENCE)).unwrap();

@@ -11,27 +11,27 @@ use common::program::{Running, program};
 use tempfile::tempdir;
 
 #[test]
-fn of_postgresql() {
+fn an_outage_of_postgresql() {
     an_outage_gives_a_503_and_the_catalogue_still_works(Kind::Postgres);
 }
 
 #[test]
-fn of_mariadb() {
+fn an_outage_of_mariadb() {
     an_outage_gives_a_503_and_the_catalogue_still_works(Kind::Mariadb);
 }
 
 #[test]
-fn of_redis() {
+fn an_outage_of_redis() {
     an_outage_gives_a_503_and_the_catalogue_still_works(Kind::Redis);
 }
 
 #[test]
-fn of_a_redis_cluster() {
+fn an_outage_of_a_redis_cluster() {
     an_outage_gives_a_503_and_the_catalogue_still_works(Kind::RedisCluster);
 }
 
 #[test]
-fn of_memcached() {
+fn an_outage_of_memcached() {
     an_outage_gives_a_503_and_the_catalogue_still_works(Kind::Memcached);
 }
 

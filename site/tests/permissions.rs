@@ -14,7 +14,8 @@ use http_body_util::Full;
 
 const COPY: &str = "a2f73175-924d-4524-ac9a-e0b94e759058";
 
-/// Returns the pages for members, for clerks, and for librarians.
+/// Returns three lists: the pages for all members, the pages for clerks and librarians, and the
+/// pages for librarians.
 fn pages() -> [Vec<String>; 3] {
     let member = [
         "/catalog/mybooks/",
@@ -98,7 +99,7 @@ async fn the_login_is_checked_before_the_permission_and_both_before_the_record()
         assert_eq!(
             librarian.browser.post(path, "").await.status,
             403,
-            "a form without a CSRF token"
+            "a form without a CSRF token is refused"
         );
     }
     let page = stranger.get("/catalog/borrowed/?page=2&x=%C3%A9").await;
@@ -109,7 +110,7 @@ async fn the_login_is_checked_before_the_permission_and_both_before_the_record()
 }
 
 #[tokio::test]
-async fn a_malformed_id_is_not_found_for_all_visitors() {
+async fn every_visitor_gets_a_404_for_a_malformed_id() {
     let site = Site::new().await;
     let visitors = [
         site.stranger(),
@@ -130,7 +131,8 @@ async fn a_malformed_id_is_not_found_for_all_visitors() {
             assert_eq!(visitor.send(path, &[]).await.status, 404, "{path}");
         }
     }
-    // A number, but too large for the database.
+    // An id that is too large for the database is still well-formed, so the login and the
+    // permission are checked first.
     let path = "/catalog/author/99999999999999999999/update/";
     let statuses = [302, 403, 404];
     for (visitor, status) in visitors.iter().zip(statuses) {
@@ -237,13 +239,13 @@ async fn a_form_without_the_csrf_token_of_its_browser_is_refused() {
     assert_eq!(
         post(&site.stranger(), good.clone(), &[]).await.status,
         403,
-        "a token without the cookie"
+        "a token without its cookie is refused"
     );
     let query = format!("/catalog/preferences/?csrfmiddlewaretoken={own}");
     assert_eq!(
         one.browser.post(&query, "per_page=20").await.status,
         403,
-        "a token in the URL"
+        "a token in the URL is refused"
     );
     for method in [Method::PUT, Method::PATCH, Method::DELETE] {
         let request = Request::builder()
@@ -292,7 +294,7 @@ async fn the_csrf_cookie_is_set_by_pages_with_forms() {
 }
 
 #[tokio::test]
-async fn forms_are_accepted_in_both_encodings_within_limits() {
+async fn urlencoded_and_multipart_forms_are_accepted_within_limits() {
     let site = Site::new().await;
     let stranger = site.stranger();
     let token = stranger.token().await;
@@ -319,10 +321,10 @@ async fn forms_are_accepted_in_both_encodings_within_limits() {
     assert_eq!(
         multipart(token_part.clone()).await.status,
         400,
-        "the body is incomplete"
+        "an incomplete body is refused"
     );
 
-    // At most 1,000 fields, including the token, and 2.5 MiB.
+    // A form may have at most 1,000 fields, including the token, and at most 2.5 MiB.
     let start = format!("csrfmiddlewaretoken={token}");
     let fields = |n: usize| format!("{start}{}", "&a=1".repeat(n));
     assert_eq!(
@@ -347,6 +349,7 @@ async fn forms_are_accepted_in_both_encodings_within_limits() {
     assert!(main(&page).contains("could not be understood"));
 }
 
+/// Published keys are in tutorials and examples, so anyone can forge cookies with them.
 #[tokio::test]
 async fn published_secret_keys_are_accepted_on_loopback_only() {
     use clap::Parser;

@@ -1,5 +1,5 @@
-//! Two processes of the site share their sessions and together count every visit, in every place
-//! where the site can store sessions.
+//! Two processes of the site share their sessions and together count every visit, in session
+//! storages that several processes can share.
 
 // Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
@@ -14,75 +14,75 @@ use common::program::{Running, program};
 use tempfile::tempdir;
 
 #[test]
-fn in_the_database_file() {
+fn visits_are_counted_in_the_database_file() {
     two_processes_count_every_visit(|_| Some("db".to_owned()));
 }
 
 #[test]
-fn in_djangos_table_in_the_database_file() {
+fn visits_are_counted_in_djangos_table_in_the_database_file() {
     two_processes_count_every_visit(|_| Some("django+db".to_owned()));
 }
 
 #[test]
-fn in_djangos_cache() {
+fn visits_are_counted_in_djangos_cache() {
     two_processes_count_every_visit(|_| {
         on(servers::redis(), "prefix").map(|url| format!("django+{url}"))
     });
 }
 
 #[test]
-fn in_files() {
+fn visits_are_counted_in_files() {
     two_processes_count_every_visit(|folder| {
         Some(format!("file:{}", folder.join("sessions").display()))
     });
 }
 
 #[test]
-fn in_postgresql() {
+fn visits_are_counted_in_postgresql() {
     two_processes_count_every_visit(|_| on(servers::postgres(), "table"));
 }
 
 #[test]
-fn in_mariadb() {
+fn visits_are_counted_in_mariadb() {
     two_processes_count_every_visit(|_| on(servers::mariadb(), "table"));
 }
 
 #[test]
-fn in_redis() {
+fn visits_are_counted_in_redis() {
     two_processes_count_every_visit(|_| on(servers::redis(), "prefix"));
 }
 
 #[test]
-fn in_a_redis_cluster() {
+fn visits_are_counted_in_a_redis_cluster() {
     two_processes_count_every_visit(|_| on(servers::redis_cluster(), "prefix"));
 }
 
 #[test]
-fn in_valkey() {
+fn visits_are_counted_in_valkey() {
     two_processes_count_every_visit(|_| on(servers::valkey(), "prefix"));
 }
 
 #[test]
-fn in_memcached() {
+fn visits_are_counted_in_memcached() {
     two_processes_count_every_visit(|_| on(servers::memcached(), "prefix"));
 }
 
 #[test]
-fn in_postgresql_with_a_cache_in_each_process() {
+fn visits_are_counted_in_postgresql_with_a_cache_in_each_process() {
     two_processes_count_every_visit(|_| {
         on(servers::postgres(), "table").map(|url| url + "&cache_secs=1")
     });
 }
 
 #[test]
-fn in_postgresql_with_a_redis_cache_that_both_processes_share() {
+fn visits_are_counted_in_postgresql_with_a_redis_cache_that_both_processes_share() {
     two_processes_count_every_visit(|_| {
         let cache = on(servers::redis(), "prefix")?;
         on(servers::postgres(), "table").map(|url| format!("{url}&cache_secs=60&cache={cache}"))
     });
 }
 
-/// Returns the server's URL with a unique table or prefix.
+/// Returns the server's URL with a unique name for `option`, which is `table` or `prefix`.
 fn on(server: Option<&Server>, option: &str) -> Option<String> {
     let server = server?;
     Some(format!("{}?{option}={}", server.url(), unique_name()))
@@ -119,8 +119,8 @@ fn two_processes_count_every_visit(storage: impl Fn(&Path) -> Option<String>) {
     }
 
     for process in processes.iter() {
-        // The 202nd and the 203rd visit. The copy in a process's cache may be outdated, but the
-        // process increments the number in the database.
+        // Each process counts one more visit: the 202nd and the 203rd. The process may have an
+        // outdated number in its cache, but increments the number in the store.
         let page = process.get_with("/catalog/", &cookie);
         assert!(page.contains("You have visited this page 20"), "{page}");
     }
@@ -131,7 +131,8 @@ fn two_processes_count_every_visit(storage: impl Fn(&Path) -> Option<String>) {
     );
 }
 
-/// The number of visits by all tabs together. One visit comes before them, and three come after.
+/// The number of visits by all tabs together. One visit comes before these visits, and three visits
+/// come after them.
 const VISITS: usize = 200;
 
 const TABS: usize = 20;

@@ -13,7 +13,7 @@ use common::{
 const SESSIONS: &str = "SELECT COUNT(*) FROM cloakroom_session";
 
 #[tokio::test]
-async fn visitors_choose_the_number_of_results() {
+async fn visitors_choose_the_number_of_results_per_page() {
     let site = Site::new().await;
     let stranger = site.stranger();
     let page = stranger
@@ -89,7 +89,7 @@ async fn visitors_choose_the_number_of_results() {
             .nth(1)
             .unwrap_or_else(|| panic!("{path}: {words}"));
         let found: u32 = of.split('.').next().unwrap().parse().unwrap();
-        // For the search, only checks that there are several pages.
+        // The search need only have several pages.
         assert!(
             found == pages || path.contains("search") && found > 1,
             "{path}: {found}"
@@ -129,7 +129,7 @@ async fn colours_follow_the_system_until_the_visitor_chooses() {
             .await
             .text()
             .contains("data-scheme=\"dark\""),
-        "a form without colours keeps the choice"
+        "a form without the field keeps the chosen colours"
     );
     stranger
         .send(
@@ -147,7 +147,7 @@ async fn colours_follow_the_system_until_the_visitor_chooses() {
 }
 
 #[tokio::test]
-async fn the_welcome_can_be_dismissed() {
+async fn the_welcome_notice_can_be_dismissed() {
     let site = Site::new().await;
     let stranger = site.stranger();
     for path in [
@@ -257,7 +257,8 @@ async fn the_overdue_notice_can_be_dismissed_until_another_copy_is_overdue() {
     );
 }
 
-/// Returns the text of the recently viewed books, or an empty text if the page has none.
+/// Returns the text of the list of recently viewed books, or an empty text if the page has no such
+/// list.
 async fn recent(visitor: &Visitor, path: &str) -> String {
     let page = visitor.get(path).await;
     match page.text().split("<aside class=\"recent\"").nth(1) {
@@ -270,7 +271,7 @@ async fn recent(visitor: &Visitor, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_books_seen_last_are_shown_newest_first() {
+async fn recently_viewed_books_are_listed_with_the_last_viewed_first() {
     let site = Site::new().await;
     let stranger = site.stranger();
     assert_eq!(recent(&stranger, "/catalog/").await, "");
@@ -375,7 +376,7 @@ async fn visitors_list_and_delete_their_session_items() {
 }
 
 #[tokio::test]
-async fn a_session_with_only_an_unread_message_is_deleted() {
+async fn deleting_the_last_item_ends_the_session_despite_an_unread_message() {
     let site = Site::new().await;
     for item in ["per_page", "all"] {
         let stranger = site.stranger();

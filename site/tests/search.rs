@@ -85,7 +85,7 @@ async fn matches_are_marked_and_the_box_shows_the_search_text() {
 }
 
 #[tokio::test]
-async fn special_letters_are_found_by_the_letters_that_people_type() {
+async fn special_letters_match_the_letters_that_people_type() {
     let site = Site::new().await;
     let stranger = site.stranger();
     for (title, query, marked) in [
@@ -104,8 +104,8 @@ async fn special_letters_are_found_by_the_letters_that_people_type() {
     }
 }
 
-/// The index contains folded texts: in lower case and without accents. It also contains the version
-/// of the folding rules.
+/// The index contains texts that are folded, which means in lower case and without accents. The
+/// database also contains the version of the rules with which the texts were folded.
 #[tokio::test]
 async fn an_index_of_another_folding_version_is_rebuilt() {
     let site = Site::new().await;
@@ -122,7 +122,7 @@ async fn an_index_of_another_folding_version_is_rebuilt() {
 
     let texts = "SELECT COUNT(*) FROM locallibrary_search WHERE folded LIKE 'aero%'";
     for make_outdated in [
-        // As in a database of an earlier release, which did not store the folding version.
+        // Databases of an earlier release do not have this table.
         "DROP TABLE locallibrary_search_folding",
         "UPDATE locallibrary_search_folding SET version = version + 1",
         "UPDATE locallibrary_search_folding SET version = version - 1",
@@ -144,7 +144,7 @@ async fn an_index_of_another_folding_version_is_rebuilt() {
             assert_eq!(site.number(texts).await, 1);
         }
     }
-    // If the index has the current version, texts are not folded again.
+    // If the database has the current folding version, texts are not folded again.
     site.sql("UPDATE locallibrary_search SET folded = 'anything' WHERE book_id = 1")
         .await;
     cli::run(&config, &Command::Migrate).await.unwrap();

@@ -18,8 +18,8 @@ fn run(command: &mut Command) -> Output {
     command.output().unwrap()
 }
 
-/// Runs the program and asserts that it prints one line to stderr and exits with 1. Returns the
-/// line.
+/// Runs the program and asserts that the program prints one line to stderr and exits with 1.
+/// Returns the line.
 fn refusal(command: &mut Command) -> String {
     command.env("RUST_LOG", "error");
     let mut child = command
@@ -29,7 +29,7 @@ fn refusal(command: &mut Command) -> String {
         .unwrap();
     let message = first_line(&mut child);
     if !message.is_empty() {
-        // The program has started, so it exits only if it is killed.
+        // The program has started and serves pages, so it does not exit until it is killed.
         child.kill().unwrap();
     }
     let output = child.wait_with_output().unwrap();
@@ -133,7 +133,7 @@ fn a_port_in_use_is_reported_and_no_file_is_created() {
 }
 
 #[test]
-fn a_file_that_is_not_a_database_is_left_unchanged() {
+fn a_file_that_is_not_a_database_is_reported_and_left_unchanged() {
     let folder = new_folder();
     let file = folder.path().join("locallibrary.sqlite3");
     fs::write(&file, "Dear diary, today I went to the library.").unwrap();
@@ -161,7 +161,7 @@ fn a_damaged_database_is_reported() {
 }
 
 #[tokio::test]
-async fn a_database_of_another_program_is_left_unchanged() {
+async fn a_database_of_another_program_is_reported_and_left_unchanged() {
     use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
     let folder = new_folder();
@@ -228,7 +228,7 @@ fn an_unusable_secret_key_is_reported_and_no_secret_key_is_printed() {
 }
 
 #[test]
-fn invalid_flags_exit_with_two() {
+fn with_invalid_flags_the_program_exits_with_two() {
     let folder = new_folder();
     for flags in [
         ["--bind", "nowhere"],
@@ -246,7 +246,7 @@ fn invalid_flags_exit_with_two() {
 }
 
 #[test]
-fn a_refused_setting_is_not_printed_since_it_may_contain_a_password() {
+fn the_value_of_a_refused_setting_is_not_printed_since_it_may_contain_a_password() {
     let folder = new_folder();
     for flags in [
         ["--sessions", "mongodb://ada:s3cret@db.example/library"],

@@ -23,7 +23,7 @@ use tracing_subscriber::{
 
 static STATEMENTS: AtomicUsize = AtomicUsize::new(0);
 
-/// A statement that is not counted. [`settle`] runs it.
+/// The statement that [`settle`] runs. It is not counted.
 const MARK: &str = "SELECT 'settled'";
 
 /// Counts the log events of the database driver, one for each statement.
@@ -39,7 +39,7 @@ impl<S: Subscriber> Layer<S> for Counter {
     }
 }
 
-/// Whether a field of a log event contains [`MARK`].
+/// Records whether a field of a log event contains the statement [`MARK`].
 struct IsMark(bool);
 
 impl Visit for IsMark {
@@ -62,7 +62,8 @@ async fn settle(site: &Site) {
     }
 }
 
-// The only test in this file: statements run on threads of the driver, so the counter is global.
+// Statements run on threads of the database driver, so the counter is global. To keep the counts of
+// tests apart, this file has only one test.
 #[tokio::test]
 async fn the_number_of_statements_of_a_page_is_fixed() {
     tracing_subscriber::registry().with(Counter).init();
@@ -148,7 +149,7 @@ async fn the_number_of_statements_of_a_page_is_fixed() {
     }
 }
 
-/// Returns the number of statements that a page needs.
+/// Returns the number of statements that a request for this page runs.
 async fn statements(site: &Site, visitor: &Visitor, path: &str) -> usize {
     settle(site).await;
     STATEMENTS.store(0, Ordering::SeqCst);

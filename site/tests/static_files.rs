@@ -52,7 +52,7 @@ async fn files_accept_get_and_head_only() {
 }
 
 #[tokio::test]
-async fn no_path_leads_out_of_the_folder() {
+async fn paths_without_a_hash_and_paths_out_of_the_folder_are_not_found() {
     let site = Site::new().await;
     for path in [
         "/static/",

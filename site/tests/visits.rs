@@ -177,7 +177,7 @@ async fn a_failing_session_store_gives_an_error_page_and_counts_nothing() {
 }
 
 #[tokio::test]
-async fn visits_are_counted_in_every_session_storage_without_a_server() {
+async fn visits_are_counted_in_memory_in_the_cookie_in_another_database_and_in_files() {
     let folder = tempfile::tempdir().unwrap();
     let elsewhere = format!(
         "sqlite://{}",

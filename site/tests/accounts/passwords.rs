@@ -1,4 +1,5 @@
-//! Users change their password with the old one, or reset it with the link in a mail.
+//! Users who know their password change it. Users who have forgotten their password reset it with
+//! the link in a mail.
 
 use std::{
     net::SocketAddr,
@@ -215,7 +216,7 @@ async fn a_mailbox_gets_at_most_ten_links_in_a_quarter_of_an_hour() {
     let folder = tempfile::tempdir().unwrap();
     let mail = format!("file:{}", folder.path().display());
     let site = Site::with(&["--mail", &mail]).await;
-    // Known and unknown addresses are treated the same, also in the database.
+    // Mail addresses of users and unknown mail addresses are counted in the same way.
     for email in ["member@example.org", "unknown@example.org"] {
         for _ in 0..9 {
             assert_eq!(ask_for_mail(&site.stranger(), email).await, DONE);
@@ -250,7 +251,8 @@ async fn a_mailbox_gets_at_most_ten_links_in_a_quarter_of_an_hour() {
         "logins are not affected"
     );
 
-    // Simulates that 15 minutes have passed. The refused requests have not prolonged this time.
+    // Simulates that 15 minutes have passed. They are enough, because the refused requests have not
+    // prolonged the wait.
     site.sql("UPDATE locallibrary_failed_login SET last_at = last_at - 900000")
         .await;
     assert_eq!(

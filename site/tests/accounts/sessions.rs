@@ -58,7 +58,7 @@ async fn users_list_and_end_their_own_sessions() {
 }
 
 #[tokio::test]
-async fn with_a_store_without_owners_the_page_explains_how_to_log_out_everywhere() {
+async fn if_the_store_cannot_list_sessions_the_page_explains_how_to_log_out_everywhere() {
     let site = Site::with(&["--sessions", "cookie:"]).await;
     let member = site.visitor("member").await;
     assert!(

@@ -9,7 +9,8 @@ use crate::common::{
 const REFUSED: &str = "Please enter the correct username and password for a staff account. \
                        Note that both fields may be case-sensitive.";
 
-/// Returns the pages of the staff area: those of the catalogue, and those of accounts and sessions.
+/// Returns the pages of the staff area: first the pages of the catalogue, then the pages of
+/// accounts and sessions.
 fn pages() -> [Vec<String>; 2] {
     let mut catalogue = vec!["/admin/".to_owned(), "/admin/catalog/".to_owned()];
     for model in ["author", "book", "genre", "language"] {
@@ -61,7 +62,7 @@ async fn pages_open_only_for_users_with_the_permission() {
 }
 
 #[tokio::test]
-async fn anonymous_visitors_are_redirected_to_the_login_page_for_all_requests() {
+async fn every_request_of_an_anonymous_visitor_is_redirected_to_the_login_page() {
     let site = Site::new().await;
     let stranger = site.stranger();
     for path in [
@@ -168,7 +169,7 @@ async fn a_staff_login_is_valid_on_all_pages_and_redirects_to_this_site_only() {
 }
 
 #[tokio::test]
-async fn the_start_page_shows_permitted_lists_and_actions_of_the_user() {
+async fn the_start_page_shows_the_lists_that_the_user_may_see_and_their_own_actions() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     assert!(librarian.words("/catalog/").await.contains("Staff area"));
@@ -232,7 +233,11 @@ async fn a_user_with_few_permissions_sees_few_pages_and_buttons() {
     .await;
     let fields = [("name", "Fable"), ("_continue", "1")];
     let page = clerk.send("/admin/catalog/genre/add/", &fields).await;
-    assert_eq!(target(&page), "/admin/", "the user may not view genres");
+    assert_eq!(
+        target(&page),
+        "/admin/",
+        "users who may not view genres are sent to the start page"
+    );
 }
 
 #[tokio::test]

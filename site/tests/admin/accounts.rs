@@ -76,7 +76,8 @@ async fn the_password_hash_is_masked() {
     let page = admin.get(CHANGE).await;
     assert!(main(&page).contains("algorithm: pbkdf2_sha256, hash: AbCdEf**********"));
     assert!(!page.text().contains("GhIjKl") && !page.text().contains("c2FsdHNhbHQ"));
-    // The page with errors masks the hash as well, whatever value was submitted.
+    // If the form is refused, the page masks the stored hash as well, and ignores the submitted
+    // value of `password`.
     let fields = [("username", ""), ("password", "sent$along")];
     let page = admin.send(CHANGE, &fields).await;
     assert!(main(&page).contains("algorithm: pbkdf2_sha256, hash: AbCdEf**********"));
@@ -110,7 +111,7 @@ async fn changing_a_user_changes_their_permissions_at_once() {
     let page = admin.send(CHANGE, &USER).await;
     assert_eq!(page.status, 302);
     assert_eq!(member.get("/admin/catalog/author/").await.status, 302);
-    // Ten times the number of groups, plus the number of permissions.
+    // Joins the numbers of groups and permissions of the user: 1 and 0.
     let rights = "SELECT (SELECT COUNT(*) FROM auth_user_groups WHERE user_id = 1) * 10 + \
                 (SELECT COUNT(*) FROM auth_user_user_permissions WHERE user_id = 1)";
     assert_eq!(site.number(rights).await, 10);
@@ -120,7 +121,7 @@ async fn changing_a_user_changes_their_permissions_at_once() {
     assert_eq!(
         member.get("/catalog/mybooks/").await.status,
         302,
-        "an inactive user is logged out"
+        "an inactive user is redirected to the login page"
     );
 }
 
@@ -146,7 +147,7 @@ async fn invalid_values_of_a_user_are_refused_with_the_reason() {
 }
 
 #[tokio::test]
-async fn setting_a_password_ends_all_sessions_of_the_user() {
+async fn setting_a_password_ends_the_sessions_of_the_user_except_the_current_session() {
     let site = Site::new().await;
     let (admin, member) = (site.visitor("admin").await, site.visitor("member").await);
     let set = "/admin/auth/user/1/password/";

@@ -23,7 +23,7 @@ async fn records_with_dependent_records_are_not_deleted() {
         let page = librarian.send(&path, &[("post", "yes")]).await;
         assert_eq!(page.status, 200);
     }
-    // The numbers of authors, books, genres and languages as one number.
+    // Joins the numbers of authors, books, genres and languages: 40, 92, 24 and 12.
     let counts = "SELECT (SELECT COUNT(*) FROM catalog_author) * 1000000 + \
                (SELECT COUNT(*) FROM catalog_book) * 10000 + \
                (SELECT COUNT(*) FROM catalog_genre) * 100 + \

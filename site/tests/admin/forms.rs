@@ -110,7 +110,7 @@ async fn a_book_has_genres_and_a_unique_isbn() {
 }
 
 #[tokio::test]
-async fn names_are_unique_ignoring_case() {
+async fn names_of_genres_and_languages_are_unique_ignoring_case() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     for (path, name, error) in [

@@ -68,7 +68,7 @@ async fn copies_are_listed_by_due_date_a_hundred_to_a_page() {
     assert!(last.text().contains("href=\"?page=2\""));
     let loan = rows(&last).into_iter().find(|row| row.contains("On loan"));
     let loan = loan.unwrap();
-    // The due date has a year.
+    // The row shows the due date with its year.
     assert!(loan.contains(", 20"), "{loan}");
 }
 
@@ -95,7 +95,7 @@ async fn pages_with_long_lists_or_large_forms_stay_small() {
         "/admin/catalog/bookinstance/?status__exact=a",
         "/admin/auth/user/",
         "/admin/auth/group/1/change/",
-        // The records with the largest tables.
+        // These records have the largest tables of related records.
         "/admin/catalog/author/1/change/",
         "/admin/catalog/book/92/change/",
     ] {

@@ -17,7 +17,7 @@ mod tables;
 
 use cloakroom_testkit::Page;
 
-/// A copy of “Sense and Sensibility” that is on loan.
+/// The id of a copy of “Sense and Sensibility” that is on loan.
 const COPY: &str = "a2f73175-924d-4524-ac9a-e0b94e759058";
 
 /// Returns the text of each row of a list.

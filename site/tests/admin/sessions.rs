@@ -16,7 +16,7 @@ fn tags(page: &Page) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn live_sessions_are_listed_by_user_without_their_keys() {
+async fn live_sessions_are_listed_by_user_without_session_keys() {
     let site = Site::new().await;
     let member = site.visitor("member").await;
     let admin = site.visitor("admin").await;
@@ -51,7 +51,11 @@ async fn one_session_is_ended_and_the_others_stay() {
     let [first, second] = gets;
     let mut statuses = [first.await, second.await];
     statuses.sort_unstable();
-    assert_eq!(statuses, [200, 302], "one of them is logged out");
+    assert_eq!(
+        statuses,
+        [200, 302],
+        "one of the two browsers is logged out"
+    );
     admin.send(END, &fields).await;
     assert!(
         admin
@@ -112,7 +116,7 @@ async fn ending_a_session_requires_the_permission_and_a_valid_form() {
 }
 
 #[tokio::test]
-async fn sessions_cannot_be_listed_or_ended_in_a_store_without_owners() {
+async fn the_page_reports_that_the_store_cannot_list_or_end_sessions() {
     let site = Site::with(&["--sessions", "cookie:"]).await;
     let admin = site.visitor("admin").await;
     let page = admin.get(PAGE).await;

@@ -4,7 +4,8 @@ use crate::common::{
     visitor::{Visitor, main, target},
 };
 
-/// Returns the form of author 40, who has no books, with one row of the table of books filled in.
+/// Returns the fields of the form of author 40, who has no books. In the form's table of books, one
+/// row is filled in.
 fn with_book<'a>(title: &'a str, isbn: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![
         ("first_name", "Ada"),
@@ -24,7 +25,7 @@ fn with_book<'a>(title: &'a str, isbn: &'a str) -> Vec<(&'a str, &'a str)> {
 
 const CHANGE: &str = "/admin/catalog/author/40/change/";
 
-/// Adds a book to author 40 and returns its id.
+/// Adds a book to author 40 and returns the id of the book.
 async fn added_book(site: &Site, librarian: &Visitor) -> i64 {
     let page = librarian
         .send(CHANGE, &with_book("Notes", "9780306406157"))
@@ -61,7 +62,7 @@ async fn an_author_has_a_table_of_books_with_three_empty_rows() {
 }
 
 #[tokio::test]
-async fn a_row_adds_changes_and_deletes_a_child_record() {
+async fn a_row_of_the_table_adds_changes_and_deletes_a_book() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let id = added_book(&site, &librarian).await.to_string();
@@ -143,7 +144,7 @@ async fn a_new_author_and_a_book_are_added_together() {
 async fn unchanged_rows_are_not_validated() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
-    // Store values that the form would refuse, as an older database may contain them.
+    // Store values that the form would refuse. An older database may contain such values.
     let id = added_book(&site, &librarian).await.to_string();
     site.sql("UPDATE catalog_book SET isbn = '123', language_id = NULL WHERE author_id = 40")
         .await;
@@ -226,7 +227,7 @@ async fn malformed_rows_are_ignored_or_refused() {
         ("", 302),
     ] {
         let mut fields = with_book("\0", "nonsense");
-        // The number of rows, and the ISBN.
+        // Replace the number of rows and the ISBN.
         fields[4].1 = total;
         fields[9].1 = "\u{fffd}";
         let page = librarian.send(CHANGE, &fields).await;

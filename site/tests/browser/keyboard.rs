@@ -2,7 +2,8 @@
 
 use super::tools::{Browser, Key, Site};
 
-/// More than the number of focusable elements on any page.
+/// The number of key presses after which [`go_to`] gives up. Every page has fewer focusable
+/// elements.
 const MAX_STOPS: usize = 100;
 
 #[test]
@@ -52,7 +53,7 @@ fn go_to(visitor: &Browser<'_>, stop: &str) {
         visitor.press_key(Key::Tab);
         let outline = visitor.evaluate("getComputedStyle(document.activeElement).outlineStyle");
         let focus = visitor.focus();
-        assert_eq!(outline, "solid", "around {focus:?}");
+        assert_eq!(outline, "solid", "the outline of {focus:?}");
         if focus == stop {
             return;
         }

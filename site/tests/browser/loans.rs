@@ -4,7 +4,7 @@ use jiff::{ToSpan, Zoned, civil::Date, tz::TimeZone};
 
 use super::tools::{Browser, Site};
 
-/// An available copy of “Pride and Prejudice”.
+/// The page of an available copy of “Pride and Prejudice”.
 const COPY: &str = "/catalog/bookinstance/b78276e7-4dda-4d13-9e76-bf6cf68846ff";
 
 #[test]
@@ -32,7 +32,7 @@ fn a_member_sees_how_a_librarian_lends_renews_and_takes_back_a_copy() {
     member.follow("Pride and Prejudice");
     member.sees_heading("Pride and Prejudice");
     member.follow("My borrowed");
-    member.sees(&day(due));
+    member.sees(&day_and_year(due));
 
     librarian.follow("Renew");
     librarian.sees_heading("Renew: Pride and Prejudice");
@@ -41,7 +41,7 @@ fn a_member_sees_how_a_librarian_lends_renews_and_takes_back_a_copy() {
     librarian.press("Renew");
     librarian.sees_heading("All Borrowed Books");
     member.reload();
-    member.sees(&day(later));
+    member.sees(&day_and_year(later));
 
     librarian.open(COPY);
     librarian.press("Mark as returned");
@@ -62,7 +62,7 @@ fn set_date(librarian: &Browser<'_>, field: &str, date: Date) {
     assert_eq!(librarian.value_of(field), date.to_string());
 }
 
-/// Formats a date as pages show it, without the name of the month.
-fn day(date: Date) -> String {
+/// Formats the day and the year of a date as pages show them.
+fn day_and_year(date: Date) -> String {
     date.strftime(" %-d, %Y").to_string()
 }

@@ -3,7 +3,7 @@
 use super::tools::Site;
 
 #[test]
-fn a_logout_in_one_tab_also_logs_out_the_other() {
+fn a_logout_in_one_tab_also_logs_out_the_other_tab() {
     let Some(site) = Site::open() else { return };
     let member = site.browser_of("member");
     member.open("/accounts/sessions/");
@@ -17,7 +17,7 @@ fn a_logout_in_one_tab_also_logs_out_the_other() {
     member.press("Log out");
     member.sees_heading("Logged out!");
 
-    // The buttons of the first tab no longer have an effect.
+    // The first tab still shows its buttons, but they only lead to the login page.
     member.switch_to_tab(&first);
     member.press("Log out Chrome on Linux");
     member.sees("Please log in to see that page.");

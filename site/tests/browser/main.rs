@@ -1,5 +1,4 @@
-//! Stories of visitors: what they do on the site, with a real browser and the real program. Each
-//! file tells one story.
+//! Visitors use the site with a real browser and the real program.
 #![cfg(unix)]
 // Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]

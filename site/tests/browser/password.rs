@@ -13,7 +13,8 @@ fn a_lost_password_is_reset_with_the_link_in_a_mail() {
     member.sees_heading("Check your mailbox");
 
     member.open(&site.mailed_link());
-    // The token is no longer in the address bar.
+    // The link redirects to an address without the token of the mail, so that the address bar does
+    // not show the token.
     assert!(member.path().ends_with("/set-password/"));
     member.fill("new_password1", "Heron-ladder-4");
     member.fill("new_password2", "Heron-ladder-4");

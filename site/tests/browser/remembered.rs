@@ -8,7 +8,8 @@ fn an_anonymous_visitor_uses_and_deletes_the_session_items() {
     use_and_delete_session_items(&site.browser());
 }
 
-/// The steps of the test above. `without_javascript.rs` takes them without JavaScript.
+/// The steps of the test above. The test in `without_javascript.rs` repeats these steps in a
+/// browser that runs no scripts.
 pub(crate) fn use_and_delete_session_items(stranger: &Browser<'_>) {
     stranger.open("/catalog/remembered/");
     stranger.sees("This site remembers nothing about you.");

@@ -7,6 +7,7 @@ use super::{
 
 #[test]
 fn the_site_works_without_javascript() {
+    /// A page with the title `on` if its script runs, or else `off`.
     const SCRIPT: &str = "data:text/html,<title>off</title><script>document.title = 'on'</script>";
     let Some(site) = Site::open() else { return };
     let with_scripts = site.browser();

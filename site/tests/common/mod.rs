@@ -21,7 +21,7 @@ use tower::ServiceExt;
 
 pub(crate) struct Site {
     pub(crate) application: Application,
-    // Deleted when the test is over.
+    // The folder of the database. It is deleted when the test is over.
     pub(crate) folder: TempDir,
 }
 
@@ -78,7 +78,7 @@ impl Site {
             "127.0.0.1:0",
             "--database-url",
             &database,
-            // One iteration is insecure, but fast.
+            // A password hash with one iteration is insecure, but fast.
             "--password-iterations",
             "1",
         ];
@@ -175,7 +175,7 @@ pub(crate) fn text(html: &str) -> String {
     let mut text = String::new();
     for piece in html.split('<') {
         let (tag, words) = piece.split_once('>').unwrap_or(("", piece));
-        // These are inline elements. The tags of all other elements separate words.
+        // The tags of inline elements do not separate words. The tags of all other elements do.
         if !matches!(
             tag.trim_start_matches('/').split(' ').next(),
             Some("a" | "mark" | "span" | "strong")

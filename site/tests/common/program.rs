@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// Returns a command that starts the program with a database in `folder` and a free port. The
+/// Returns a command that starts the program on a free port and with its database in `folder`. The
 /// program does not inherit the environment of the tests.
 pub(crate) fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_locallibrary"));
@@ -38,7 +38,7 @@ impl Running {
         Self::logging_to(Stdio::null(), command)
     }
 
-    /// Starts the program with its log going to `stderr`.
+    /// Starts the program, which writes its log to `stderr`.
     pub(crate) fn logging_to(stderr: impl Into<Stdio>, command: &mut Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())

@@ -7,7 +7,7 @@ use form_urlencoded::Serializer;
 
 use super::Site;
 
-/// The password that [`Site::visitor`] sets for all users.
+/// The password that [`Site::visitor`] sets for each user whom it logs in.
 pub(crate) const PASSWORD: &str = "Quay-lantern-7";
 
 #[derive(Clone)]

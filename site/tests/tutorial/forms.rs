@@ -52,6 +52,6 @@ async fn the_form_explains_which_dates_are_allowed() {
         between(&page, "id=\"help_renewal_date\">", "</p>"),
         "Enter a date between now and 4 weeks (default 3)."
     );
-    // Screen readers read the help text.
+    // With this attribute, screen readers read the help text together with the field.
     assert!(input(&page, "renewal_date").contains("aria-describedby=\"help_renewal_date\""));
 }

@@ -1,10 +1,10 @@
 //! The 40 tests of Django's LocalLibrary, for this site: 6 of forms, 8 of models, 26 of views.
 //!
-//! They follow MDN's Django tutorial "LocalLibrary", the public repository
+//! The original is MDN's Django tutorial "LocalLibrary", in the public repository
 //! `mdn/django-locallibrary-tutorial` (CC0) at commit `3dbedbe` of August 2026. Each test here
-//! corresponds to one of the original, in the same order. The original also calls forms, models and
-//! templates directly; these tests check the pages of the site instead. Where this site differs on
-//! purpose, a comment gives the reason.
+//! corresponds to one test of the original, in the same order. The tests of the original also call
+//! forms, models and templates directly; the tests here check the pages of the site instead. Where
+//! this site differs from the original on purpose, a comment gives the reason.
 
 // Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
@@ -20,14 +20,15 @@ use cloakroom_testkit::Page;
 use common::{Site, visitor::Visitor};
 use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 
-/// The form that renews a loan of the user bela: a copy of "Sense and Sensibility".
+/// The form that renews a loan of the user bela, who has borrowed a copy of "Sense and
+/// Sensibility".
 const RENEW: &str = "/catalog/book/a2f73175-924d-4524-ac9a-e0b94e759058/renew/";
 
 /// The form that adds an author.
 const NEW_AUTHOR: &str = "/catalog/author/create/";
 
 impl Site {
-    /// Returns the due date of the copy in [`RENEW`].
+    /// Returns the due date of the copy whose loan the form at [`RENEW`] renews.
     async fn due_back(&self) -> String {
         let due_back = "SELECT due_back FROM catalog_bookinstance \
                         WHERE id = 'a2f73175924d4524ac9ae0b94e759058'";
@@ -100,7 +101,7 @@ fn label(page: &Page, field: &str) -> String {
     common::text(between(page, &label, "</label>"))
 }
 
-/// Returns the attributes of a field that follow the attribute `name`.
+/// Returns the attributes after the attribute `name` in the tag of a field.
 fn input<'a>(page: &'a Page, field: &str) -> &'a str {
     between(page, &format!(" name=\"{field}\""), ">")
 }

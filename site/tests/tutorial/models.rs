@@ -39,7 +39,7 @@ async fn an_authors_date_of_death_has_the_label_died() {
 async fn accepts_a_hundred_characters(field: &str, other: &str) {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
-    // The limit counts characters: `é` has two bytes.
+    // The limit counts characters and not bytes: `é` is one character with two bytes.
     let (hundred, more) = ("é".repeat(100), "é".repeat(101));
     let page = librarian
         .send(NEW_AUTHOR, &[(field, &more), (other, "Writer")])

@@ -6,8 +6,8 @@
 //!
 //! The command gets the URLs of the servers in environment variables, which
 //! [`cloakroom_harness::servers`] reads. So all test processes share one set of servers instead of
-//! each starting its own. A kind whose variable is already set, even to an empty text, is not
-//! started.
+//! each starting its own. If the variable of a kind is already set, even to an empty text, no
+//! server of this kind is started.
 
 use std::env;
 use std::os::unix::process::ExitStatusExt;
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Starts the servers in parallel, because a server that starts mostly waits.
+/// Starts the servers in parallel, because starting a server is mostly waiting.
 fn start_all() -> Vec<(Kind, Server)> {
     thread::scope(|scope| {
         let starting: Vec<_> = Kind::ALL

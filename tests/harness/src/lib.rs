@@ -16,10 +16,11 @@ pub mod django;
 #[cfg(unix)]
 pub mod servers;
 
-// Tests against `servers`.
+// Its tests run against `servers`, so it needs Unix too.
 #[cfg(unix)]
 pub mod tls;
 
-// The macros call this function. The crate that uses them may not depend on the test kit.
+// The macros call this function through this crate, so that a crate that uses a macro does not
+// have to depend on the test kit.
 #[doc(hidden)]
 pub use cloakroom_testkit::conformance::run as __run;

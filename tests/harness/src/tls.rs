@@ -1,6 +1,6 @@
-//! What stores that can encrypt their connections promise, on every server with TLS.
+//! The promises of stores that can encrypt their connections, tested on every server with TLS.
 //!
-//! [`tls!`](crate::tls!) generates one test for each promise. The modes are values of `sslmode` in
+//! [`tls!`](crate::tls!) generates one test for each promise. A *mode* is a value of `sslmode` in
 //! the URL. `disable` does not encrypt; `require`, `verify-ca` and `verify-full` do.
 
 use cloakroom::store::Store;
@@ -9,8 +9,8 @@ use cloakroom_testkit::Log;
 
 use crate::servers::Kind;
 
-/// A server whose certificate a trusted authority has signed is accepted in every mode that
-/// encrypts.
+/// If a trusted authority has signed the server's certificate, the server is accepted in every mode
+/// that encrypts.
 pub async fn a_trusted_server_is_accepted<S: Store>(
     kind: Kind,
     open: impl AsyncFn(&str) -> Result<S>,
@@ -23,8 +23,8 @@ pub async fn a_trusted_server_is_accepted<S: Store>(
     accepted(open(&urls.trusted.replace("sslmode=verify-full&", "")).await).await;
 }
 
-/// The server refuses unencrypted connections. So if another test reaches the server, its
-/// connection is encrypted.
+/// The server refuses unencrypted connections. This shows that the tests that reach the server have
+/// encrypted connections.
 pub async fn the_server_accepts_encrypted_connections_only<S: Store>(
     kind: Kind,
     open: impl AsyncFn(&str) -> Result<S>,
@@ -38,8 +38,8 @@ pub async fn the_server_accepts_encrypted_connections_only<S: Store>(
     );
 }
 
-/// A server whose certificate no trusted authority has signed is refused in every mode that
-/// encrypts.
+/// If no trusted authority has signed the server's certificate, the server is refused in every mode
+/// that encrypts.
 pub async fn an_untrusted_server_is_refused<S: Store>(
     kind: Kind,
     open: impl AsyncFn(&str) -> Result<S>,
@@ -59,7 +59,8 @@ pub async fn an_untrusted_server_is_refused<S: Store>(
     }
 }
 
-/// A certificate for other names is refused, unless the mode is `verify-ca`.
+/// A certificate that is not for the host name in the URL is refused, unless the mode is
+/// `verify-ca`.
 pub async fn only_verify_ca_accepts_a_certificate_for_another_name<S: Store>(
     kind: Kind,
     open: impl AsyncFn(&str) -> Result<S>,
@@ -76,8 +77,8 @@ pub async fn only_verify_ca_accepts_a_certificate_for_another_name<S: Store>(
     refused(&open, &untrusted, "no trusted authority").await;
 }
 
-/// An expired certificate is refused in the modes `verify-full` and `verify-ca`, whether or not it
-/// is for the name in the URL.
+/// An expired certificate is refused in the modes `verify-full` and `verify-ca`, whether or not the
+/// certificate is for the host name in the URL.
 pub async fn an_expired_certificate_is_refused<S: Store>(
     kind: Kind,
     open: impl AsyncFn(&str) -> Result<S>,
@@ -109,7 +110,7 @@ pub async fn a_server_without_tls_is_refused<S: Store>(
 
     let result = answer(open(&format!("{place}?{parameters}")).await).await;
 
-    assert!(result.is_err(), "a connection without TLS was used");
+    assert!(result.is_err(), "the store connected without TLS");
 }
 
 /// Runs `parse`, and returns how many warnings about unencrypted connections it has logged.
@@ -130,7 +131,7 @@ pub fn warnings(parse: impl FnOnce()) -> usize {
 
 /// The URLs of one server with TLS.
 struct Urls {
-    /// Verifies the certificate and trusts the authority that signed it.
+    /// The URL with which a store verifies the certificate and trusts the authority that signed it.
     trusted: String,
 }
 
@@ -144,7 +145,7 @@ impl Urls {
         Self { trusted }
     }
 
-    /// Returns the trusted URL with another `sslmode`.
+    /// Returns the URL `trusted` with another `sslmode`.
     fn with_mode(&self, mode: &str) -> String {
         let url = &self.trusted;
         assert!(url.contains("sslmode=verify-full&sslrootcert="), "{url}");
@@ -161,11 +162,11 @@ async fn answer<S: Store>(opened: Result<S>) -> Result<()> {
 
 async fn accepted<S: Store>(opened: Result<S>) {
     let answer = answer(opened).await;
-    answer.expect("the server is trusted");
+    answer.expect("the server is accepted");
 }
 
 /// Asserts that a store for this URL is refused with the reason `why`. Adds a password to the URL,
-/// which the error must not show.
+/// and asserts that the error does not show the password.
 async fn refused<S: Store>(open: &impl AsyncFn(&str) -> Result<S>, url: &str, why: &str) {
     let (scheme, place) = url.split_once("://").expect("it is a URL");
     let (place, parameters) = place.split_once('?').expect("it has parameters");

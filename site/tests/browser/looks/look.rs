@@ -8,11 +8,11 @@ use super::{super::tools::Browser, pages::Page};
 /// Checks the accessibility and layout of pages, and collects the problems.
 pub(super) struct Look<'a> {
     browser: &'a Browser<'a>,
-    /// The user of the browser.
+    /// The name of the browser's user in screenshots and problems.
     who: &'static str,
     /// The folder of the screenshots.
     pictures: PathBuf,
-    /// The size limit of a page with its resources.
+    /// The size limit of a page together with its resources.
     max_bytes: u32,
     problems: Vec<String>,
 }
@@ -34,7 +34,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Sets the size limit of a page with its resources. The default is 50,000 bytes.
+    /// Sets the size limit of a page together with its resources. The default is 50,000 bytes.
     pub(super) fn with_max_bytes(self, max_bytes: u32) -> Self {
         Self { max_bytes, ..self }
     }
@@ -46,7 +46,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Checks the current page. `name` names its screenshots and problems.
+    /// Checks the current page. `name` is its name in screenshots and problems.
     pub(super) fn check_page(&mut self, name: &str) {
         self.collect(name, &format!("({REQUESTS})({})", self.max_bytes));
         self.set_width(NARROW_WIDTH);
@@ -82,8 +82,8 @@ impl<'a> Look<'a> {
         );
     }
 
-    /// Evaluates an expression that returns a list of problems, and adds them to the problems
-    /// found.
+    /// Evaluates a JavaScript expression that returns a list of problems, and adds these problems
+    /// to `self.problems`.
     fn collect(&mut self, name: &str, expression: &str) {
         let found = self.browser.evaluate(expression);
         for problem in found.as_array().unwrap() {
@@ -104,20 +104,23 @@ const DESKTOP_WIDTH: u32 = 1280;
 
 const PHONE_WIDTH: u32 = 390;
 
-/// The colour schemes and widths to check. The order avoids changes of the width.
+/// The colour schemes and widths to check. The second scheme starts with the width at which the
+/// first scheme ends, which saves a change of the width.
 const VIEWS: [(&str, [u32; 2]); 2] = [
     ("light", [PHONE_WIDTH, DESKTOP_WIDTH]),
     ("dark", [DESKTOP_WIDTH, PHONE_WIDTH]),
 ];
 
-/// The width that every page must fit into. WCAG 2.1 requires 1280 px at a zoom of 400 %.
+/// The width that every page must fit into. WCAG 2.1 requires that pages fit into a window of
+/// 1280 px at a zoom of 400 %, which leaves 320 px.
 const NARROW_WIDTH: u32 = 320;
 
-/// Returns a problem if the page is wider than the window.
+/// A JavaScript expression that returns a problem if the page is wider than the window.
 const WIDTH: &str = "(page => page.scrollWidth <= page.clientWidth ? [] :
     [`${page.scrollWidth} px wide, wider than the window`])(document.documentElement)";
 
-/// Adds the violations of WCAG 2.1, levels A and AA, to the known problems.
+/// A JavaScript function that returns the known problems together with the violations of WCAG 2.1,
+/// levels A and AA.
 const VIOLATIONS: &str = "known =>
     axe.run(document, {
         runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'],
@@ -126,8 +129,8 @@ const VIOLATIONS: &str = "known =>
         known.concat(found.violations.flatMap(({ id, nodes }) =>
             nodes.map(node => `${id}: ${node.html}: ${node.any.map(check => check.message)}`))))";
 
-/// Returns the requests to other hosts. Also returns the size of the page with its resources if it
-/// is too large or unknown.
+/// A JavaScript function that returns the requests to other hosts. If the size of the page together
+/// with its resources is too large or unknown, also returns this size.
 const REQUESTS: &str = "max => {
         const fetched = ['navigation', 'resource']
             .flatMap(kind => performance.getEntriesByType(kind));

@@ -1,5 +1,5 @@
-//! Accessibility and layout of every page, on desktop and phone, light and dark. The script
-//! axe-core checks the accessibility.
+//! Accessibility and layout of every page, at the widths of a desktop and a phone, in light and
+//! dark colours. The script axe-core checks the accessibility.
 
 mod look;
 mod pages;
@@ -111,8 +111,8 @@ fn every_page_of_the_staff_area_is_accessible() {
         return;
     };
     let admin = site.browser_of("admin");
-    // The pages of the staff area are larger: a list has a hundred rows, and each row of the list
-    // of copies contains the id of the copy three times.
+    // The pages of the staff area may be larger, because a list has a hundred rows, and each row in
+    // the list of copies contains the id of the copy three times.
     let mut look = Look::new(&admin, "admin", &axe).with_max_bytes(64_000);
     look.check_pages(STAFF);
 

@@ -1,6 +1,6 @@
-//! The pages of the site, by the users who may open them.
+//! The pages of the site, grouped by the users who may open them.
 
-/// A name for the screenshots, and the URL.
+/// The name of a page in screenshots and problems, and its path.
 pub(super) type Page = (&'static str, &'static str);
 
 /// Pages that are open to all visitors.
@@ -46,7 +46,7 @@ pub(super) const PUBLIC: &[Page] = &[
     ("method-not-allowed", "/accounts/logout/"),
 ];
 
-/// Pages for logged-in users. The last one shows that the user has no permission.
+/// Pages for logged-in users. The last page refuses users without a permission.
 pub(super) const MEMBERS: &[Page] = &[
     ("loans", "/catalog/mybooks/"),
     ("password", "/accounts/password_change/"),
@@ -89,7 +89,7 @@ pub(super) const LIBRARIANS: &[Page] = &[
     ),
 ];
 
-/// The staff area.
+/// Pages of the staff area.
 pub(super) const STAFF: &[Page] = &[
     ("home", "/admin/"),
     ("catalog", "/admin/catalog/"),
@@ -145,7 +145,7 @@ fn every_page_of_the_router_is_checked() {
     let routes = source.split('"').skip(1).step_by(2);
     let routes = routes.filter(|text| text.len() > 1 && text.starts_with('/'));
     let mut pages = [PUBLIC, MEMBERS, LIBRARIANS, STAFF].concat();
-    // The page of a missing book also matches the route of a book, but does not show a book.
+    // The path of a missing book matches the route of a book, but its page does not show a book.
     pages.retain(|page| !page.1.ends_with("9999"));
     let checked: Vec<&str> = pages.iter().map(|page| page.1).collect();
     let missed: Vec<&str> = routes
@@ -155,7 +155,7 @@ fn every_page_of_the_router_is_checked() {
     assert_eq!(missed, [""; 0], "routes without a checked page");
 }
 
-/// Returns whether `path` matches `route`. A part `{…}` of the route matches any word.
+/// Returns whether `path` matches `route`. A part `{…}` of the route matches any part of the path.
 fn matches_route(path: &str, route: &str) -> bool {
     let path = path.split('?').next().unwrap();
     let is_same = |(word, part): (&str, &str)| word == part || part.starts_with('{');

@@ -136,7 +136,7 @@ impl<'site> Browser<'site> {
         self.type_text(&key);
     }
 
-    /// Returns the focused element: the name of a field, or the text of a link or button.
+    /// Returns the name of the focused field, or the text of the focused link or button.
     pub(crate) fn focus(&self) -> String {
         let name_or_text =
             "(e => e.matches('input[name], select, textarea') ? e.name : e.textContent)";
@@ -180,7 +180,8 @@ impl<'site> Browser<'site> {
             .run(async |page| page.switch_to_window(tab.clone()).await);
     }
 
-    /// Evaluates an expression in the page. If the result is a promise, waits for its value.
+    /// Evaluates a JavaScript expression in the page. If the result is a promise, waits for the
+    /// promise and returns its value.
     pub(crate) fn evaluate(&self, expression: &str) -> Value {
         let script = format!("return {expression}");
         self.driver
@@ -221,7 +222,7 @@ fn named(field: &str) -> String {
 }
 
 /// The XPath of a complete page. The footer is the last element, so a page that is still loading
-/// has none.
+/// has no footer.
 const PAGE: &str = "//body[footer]";
 
 const ARGUMENTS: [&str; 13] = [

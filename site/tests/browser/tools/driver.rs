@@ -11,11 +11,11 @@ use tokio::{
 
 use super::{PATIENCE, supervised_program::SupervisedProgram};
 
-/// A chromedriver with one browser. Both end when this value is dropped.
+/// A chromedriver with one browser. Both programs end when this value is dropped.
 pub(super) struct Driver {
     client: Client,
     runtime: Runtime,
-    // Runs chromedriver. Its folder contains the profile of the browser.
+    // The chromedriver. The folder in which it runs contains the profile of the browser.
     _program: SupervisedProgram,
 }
 
@@ -43,8 +43,8 @@ impl Driver {
 }
 
 impl Drop for Driver {
-    /// Closes the browser, whether or not the test passed. If that takes too long, the browser is
-    /// killed with chromedriver, which ends when `_program` is dropped.
+    /// Closes the browser, whether or not the test passed. If closing takes too long, the browser
+    /// is killed together with chromedriver when `_program` is dropped.
     fn drop(&mut self) {
         let end = self.client.clone().close();
         let _ = self
@@ -54,8 +54,8 @@ impl Drop for Driver {
 }
 
 fn wait_for<T, E: Display>(runtime: &Runtime, answer: impl Future<Output = Result<T, E>>) -> T {
-    // A step sends a few commands. chromedriver lets each of them fail after `PATIENCE`, so this
-    // limit is longer.
+    // A step sends a few commands, and chromedriver lets each command fail after `PATIENCE`. So the
+    // limit for a step is longer.
     let answer = runtime.block_on(async { timeout(PATIENCE * 4, answer).await });
     let answer = answer.expect("chromedriver answers in time");
     answer.unwrap_or_else(|error| panic!("{error}"))

@@ -1,5 +1,6 @@
-//! The programs that these tests need. If one is missing, its name is printed and the tests are
-//! skipped. With `CLOAKROOM_TEST_REQUIRE_SERVERS=1`, as in `scripts/test`, they fail.
+//! The programs that the browser tests need. If a program is missing, its name is printed and the
+//! tests that need it are skipped. With `CLOAKROOM_TEST_REQUIRE_SERVERS=1`, as in `scripts/test`,
+//! these tests fail.
 
 use std::{
     env, fs,

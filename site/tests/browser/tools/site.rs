@@ -18,7 +18,7 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Starts the site. Returns `None` if no browser is installed.
+    /// Starts the site. Returns `None` if chromedriver is not installed.
     pub(crate) fn open() -> Option<Self> {
         let chromedriver = need::chromedriver()?;
         let program = SupervisedProgram::start(
@@ -38,8 +38,8 @@ impl Site {
         })
     }
 
-    /// Stops the program and starts it again on another port. The cookies stay valid, because they
-    /// do not depend on the port.
+    /// Stops the program and starts it again on another port. Browsers keep their cookies, because
+    /// cookies do not depend on the port.
     pub(crate) fn restart(&self) {
         let mut program = self.program.borrow_mut();
         program.restart();
@@ -55,7 +55,7 @@ impl Site {
         &self.passwords[username]
     }
 
-    /// Waits for the next mail and returns the path of the link in it.
+    /// Waits until the program prints a mail, and returns the path of the link in the mail.
     pub(crate) fn mailed_link(&self) -> String {
         let address = self.address().clone();
         let rest = self.program.borrow().rest_of_line(&address);

@@ -16,14 +16,14 @@ use super::PATIENCE;
 /// kills the program and deletes its folder.
 pub(crate) struct SupervisedProgram {
     supervisor: Child,
-    /// An `Option`, so that the pipe can be closed before waiting for the supervisor.
+    /// An `Option`, so that `drop` can close the pipe before it waits for the supervisor.
     stdin: Option<ChildStdin>,
     /// The lines that the program writes to standard output.
     lines: Receiver<String>,
 }
 
 impl SupervisedProgram {
-    /// Starts a program. It does not inherit the environment of the tests.
+    /// Starts a program, which does not inherit the environment of the tests.
     pub(crate) fn start(program: &Path, arguments: &[&str]) -> Self {
         let mut supervisor = Command::new("sh");
         supervisor
@@ -38,7 +38,7 @@ impl SupervisedProgram {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // Ctrl-C and the time limit of a test runner signal the process group of the test. The
-            // supervisor must survive that.
+            // supervisor must survive this signal, so it runs in a new process group.
             .process_group(0);
         let mut supervisor = supervisor.spawn().unwrap();
         let stdin = supervisor.stdin.take();
@@ -61,11 +61,11 @@ impl SupervisedProgram {
 
     /// Stops the program with SIGTERM and starts it again in the same folder.
     pub(crate) fn restart(&mut self) {
-        let stdin = self.stdin.as_mut().expect("only `drop` takes it");
+        let stdin = self.stdin.as_mut().expect("only `drop` closes the pipe");
         stdin.write_all(b"\n").unwrap();
     }
 
-    /// Waits for a line that contains `start` and returns the rest of it.
+    /// Waits for a line that contains `start`, and returns the part of the line after `start`.
     pub(crate) fn rest_of_line(&self, start: &str) -> String {
         loop {
             let line = self.lines.recv_timeout(PATIENCE);

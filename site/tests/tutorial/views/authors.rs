@@ -18,7 +18,7 @@ async fn thirteen_authors() -> Site {
     site
 }
 
-/// Returns the entries in the list of the authors with these numbers.
+/// Returns the list entries of the authors whose last names end with these numbers.
 fn author_entries(numbers: impl Iterator<Item = u8>) -> Vec<String> {
     numbers.map(|n| format!("Bell {n:02}, Acton")).collect()
 }

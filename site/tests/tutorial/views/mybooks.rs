@@ -14,9 +14,10 @@ const ADD_BOOKS: &str = "\
     INSERT INTO catalog_book (id, title, summary, isbn) \
     VALUES (1, 'Villette', '', '1'), (2, 'Shirley', '', '2')";
 
-/// Adds thirty copies, none of which is on loan yet. Copies with an odd number are of Villette and
-/// have the borrower `member`. The others are of Shirley and have the borrower `reader2`. Each copy
-/// is due on a different day of January 9000, and not in the order of the ids.
+/// Adds thirty copies, none of which is on loan yet. Copies with an odd id are of Villette and have
+/// the borrower `member`. Copies with an even id are of Shirley and have the borrower `reader2`.
+/// Each copy is due on a different day of January 9000. The order of the due dates is not the order
+/// of the ids.
 const ADD_COPIES: &str = "\
     WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 30) \
     INSERT INTO catalog_bookinstance (id, imprint, status, due_back, book_id, borrower_id) \

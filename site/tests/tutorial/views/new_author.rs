@@ -57,7 +57,7 @@ async fn the_form_of_a_new_author_has_a_title_and_four_fields() {
 async fn the_date_of_death_is_empty_by_default() {
     let site = Site::new().await;
     let page = archivist(&site).await.get(NEW_AUTHOR).await;
-    // The original proposes a day in 2023, which is wrong for living authors.
+    // The form of the original proposes a day in 2023, which is wrong for living authors.
     let input = input(&page, "date_of_death");
     assert!(input.contains("value=\"\""), "{input}");
 }

@@ -26,7 +26,7 @@ async fn a_renewal_requires_a_login() {
 #[tokio::test]
 async fn readers_may_not_renew_loans() {
     let site = Site::new().await;
-    // The user bela has this copy on loan. Only clerks and librarians may renew a loan.
+    // The user bela has borrowed this copy, but only clerks and librarians may renew loans.
     assert_eq!(site.visitor("bela").await.get(RENEW).await.status, 403);
 }
 

@@ -1,4 +1,4 @@
-//! What a store on Django's cache promises, on every kind of cache server.
+//! The promises of a store on Django's cache, which are the same on every kind of cache server.
 //!
 //! A *draft* is an entry that a store is asked to write.
 
@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 
 use super::{holds, is_free, key, stale, written};
 
-/// A store on Django's cache, and a second client of the same server that reads and writes as
-/// Django does.
+/// A store on Django's cache, and a second client of the same server. The second client reads and
+/// writes as Django does.
 pub trait Site {
     /// The type of the store.
     type Cache: Store + Clone;
@@ -23,10 +23,10 @@ pub trait Site {
     /// Opens another store on the same sessions, as another process would.
     fn open(&self) -> impl Future<Output = Self::Cache>;
 
-    /// Reads the data of an existing session, as Django does.
+    /// Reads the data of an existing session with the second client.
     fn get(&mut self, key: &StoreKey) -> impl Future<Output = Vec<u8>>;
 
-    /// Writes a session that expires after `secs` seconds, as Django does.
+    /// Writes a session that expires after `secs` seconds with the second client.
     fn set(&mut self, key: &StoreKey, data: &[u8], secs: i64) -> impl Future<Output = ()>;
 
     /// Returns the number of seconds after which the server deletes a session.
@@ -34,7 +34,7 @@ pub trait Site {
 }
 
 /// The server stores the data of an entry, but not its `Meta`. A loaded entry has the latest
-/// possible expiry, because the server deletes expired entries.
+/// possible expiry, because only the server knows when the entry expires.
 pub async fn only_the_data_of_an_entry_is_stored(site: &mut impl Site) {
     let (cache, at) = (site.cache(), key(1));
     // Every byte value, and byte strings that have a meaning in the servers' protocols.
@@ -49,14 +49,14 @@ pub async fn only_the_data_of_an_entry_is_stored(site: &mut impl Site) {
         assert_eq!(entry.data, new.data);
         assert!(entry.version == version);
         let forever = Meta::new(UNIX_EPOCH, UNIX_EPOCH, from_millis(i64::MAX));
-        assert_eq!(entry.meta, forever, "only the server expires the entry");
+        assert_eq!(entry.meta, forever, "only the server knows the expiry");
         assert_eq!(site.get(&at).await, data);
         cache.delete(&at).await.expect("delete answers");
     }
 }
 
-/// `create` never overwrites, even with a draft that has expired. `save`, `touch` and `rename`
-/// never create.
+/// `create` never overwrites a session, even if the new draft has already expired. `save`, `touch`
+/// and `rename` never create a session.
 pub async fn create_never_overwrites_and_save_never_creates(site: &mut impl Site) {
     let cache = site.cache();
     let seen = written(cache.create(&key(1), &draft("first")).await);
@@ -77,8 +77,8 @@ pub async fn create_never_overwrites_and_save_never_creates(site: &mut impl Site
 }
 
 /// A write with an outdated or foreign version is stale: it changes neither data nor lifetime. A
-/// touch keeps the version, so a later save with that version is written. Both are true for the
-/// store that wrote the session and for a second store.
+/// touch keeps the version, so a later save with that version is written. The results are the same
+/// for the store that wrote the session and for a second store.
 pub async fn a_stale_write_changes_nothing_and_a_touch_makes_no_save_stale(site: &mut impl Site) {
     let (cache, other) = (site.cache(), site.open().await);
     let first = written(cache.create(&key(1), &lasting(b"first", 1_000)).await);
@@ -141,7 +141,8 @@ pub async fn a_deleted_session_is_not_restored_by_concurrent_requests(site: &mut
 }
 
 /// Concurrent increments through two stores add up. Two requests that read the same number write
-/// the same data, and Django's data does not identify a save. The second save must be stale.
+/// equal data, which does not show which request wrote it. Even so, the later of the two saves must
+/// be stale.
 pub async fn a_thousand_increments_through_two_stores_add_up(site: &mut impl Site) {
     let stores = [site.cache(), site.open().await];
     written(stores[0].create(&key(1), &draft("0")).await);
@@ -257,8 +258,9 @@ pub async fn data_that_django_writes_concurrently_is_not_overwritten(site: &mut 
         assert_eq!(entry.data, "django's");
         lasts(site.left(&key(1)).await, 100);
 
-        // Django writes the same bytes again. Overwriting them loses no edit, so the save is
-        // written, even if the server has given the bytes another version number.
+        // Django writes the same bytes again. Overwriting these bytes loses no edit, so a save with
+        // the version of Django's first write is written. This is true even if the server counts
+        // Django's second write as a change.
         site.set(&key(1), b"django's", 100).await;
         let new = draft("ours again");
         written(store.save(&key(1), &entry.version, &new).await);
@@ -296,7 +298,7 @@ pub async fn owners_are_refused_and_lists_and_find_are_unsupported(site: &mut im
     is_free(&cache, &key(2)).await;
 }
 
-/// Asserts that these caches, which differ in prefix, version or engine, share no sessions.
+/// Asserts that these caches, which differ in `KEY_PREFIX`, `VERSION` or engine, share no sessions.
 pub async fn none_sees_another(caches: &[impl Store]) {
     for (n, cache) in caches.iter().enumerate() {
         let here = format!("cache {n}");
@@ -337,7 +339,7 @@ pub fn lasts(left: i64, secs: i64) {
     assert!((secs - 30..=secs + 30).contains(&left), "{left} of {secs}");
 }
 
-/// Returns a draft with the lifetime of Django's cookie.
+/// Returns a draft with Django's default lifetime, [`COOKIE_AGE`].
 pub fn draft(data: &str) -> Draft {
     lasting(data.as_bytes(), COOKIE_AGE)
 }
@@ -363,7 +365,7 @@ async fn increment(cache: &impl Store, key: &StoreKey) {
         let count = str::from_utf8(&entry.data)
             .ok()
             .and_then(|n| n.parse().ok());
-        let count: u64 = count.expect("the session is a number");
+        let count: u64 = count.expect("the session contains a number");
         let new = draft(&(count + 1).to_string());
         let saved = cache.save(key, &entry.version, &new).await;
         if let Outcome::Written(_) = saved.expect("save answers") {

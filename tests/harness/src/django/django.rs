@@ -77,7 +77,7 @@ macro_rules! django_cache {
 /// #   async fn migrate(&self) -> cloakroom::Result<()> { Ok(()) }
 ///
 ///     async fn run(&mut self, statement: &str) {
-///         todo!("run {statement} on another connection than the store's")
+///         todo!("run {statement} on a connection that is not the store's")
 ///     }
 ///     // …
 /// #   async fn ask(&mut self, question: &str) -> String { String::new() }
@@ -121,7 +121,7 @@ macro_rules! __django {
     };
 }
 
-/// Returns a session key with the length and alphabet of Django's.
+/// Returns a store key with the length and alphabet of Django's session keys.
 pub fn key(n: u64) -> StoreKey {
     StoreKey::new(format!("{n:z>32}").as_bytes())
 }
@@ -141,7 +141,7 @@ pub fn written(outcome: Result<Outcome>) -> Version {
 /// Asserts that the outcome is `Stale`.
 ///
 /// # Panics
-/// If it is not.
+/// If the outcome is not `Stale`.
 #[track_caller]
 pub fn stale(outcome: Result<Outcome>) {
     assert!(
@@ -165,5 +165,5 @@ pub async fn holds(store: &impl Store, key: &StoreKey, data: &str) {
 /// If `key` has a session.
 pub async fn is_free(store: &impl Store, key: &StoreKey) {
     let entry = store.load(key).await.expect("load answers");
-    assert!(entry.is_none(), "there is {entry:?}");
+    assert!(entry.is_none(), "the key has a session: {entry:?}");
 }

@@ -1,4 +1,4 @@
-//! What a store on Django's session table promises, in every database.
+//! The promises of a store on Django's session table, which are the same in every database.
 //!
 //! A *draft* is an entry that a store is asked to write.
 
@@ -9,8 +9,8 @@ use cloakroom::{ErrorKind, Result, StoreKey};
 
 use super::{holds, is_free, stale, written};
 
-/// A store on Django's table, and a second connection to the same database, which reads and writes
-/// as Django does.
+/// A store on Django's table, and a second connection to the same database. The tests use the
+/// second connection to read and write as Django does.
 pub trait Site {
     /// Whether the column `session_key` accepts ASCII only.
     const ASCII_KEYS: bool = false;
@@ -35,8 +35,8 @@ pub trait Site {
 }
 
 /// After Django has saved other data, a write with the earlier version is stale. This is true even
-/// if the data differs only in case or in trailing blanks, which some collations ignore. Keys that
-/// differ in case are different keys.
+/// if Django's data differs from the earlier data only in case or in trailing blanks, which some
+/// collations ignore. Keys that differ only in case are different keys.
 pub async fn a_concurrent_save_of_django_is_not_overwritten(site: &mut impl Site) {
     let seen = written(site.store().create(&at(KEY), &draft(DATA)).await);
     for theirs in [
@@ -77,7 +77,9 @@ pub async fn additional_columns_of_the_table_are_left_alone(site: &mut impl Site
     let table = site.table().to_owned();
     site.run(&format!("ALTER TABLE {table} ADD account_id integer NULL"))
         .await;
-    site.migrate().await.expect("Django's columns are there");
+    site.migrate()
+        .await
+        .expect("migrate accepts the new column");
     let seen = written(site.store().create(&at(KEY), &draft("one")).await);
     site.run(&format!("UPDATE {table} SET account_id = 7"))
         .await;
@@ -104,8 +106,8 @@ pub async fn a_key_that_does_not_fit_the_column_has_no_session_and_is_refused<S:
 
     let (longer, new) = ("k".repeat(41), draft("new"));
     let non_ascii = S::ASCII_KEYS.then_some("é".as_bytes());
-    let too_long_or_no_text = [longer.as_bytes(), b"k\0k", b"\xff\xff\xff\xff"];
-    for bytes in too_long_or_no_text.into_iter().chain(non_ascii) {
+    let too_long_with_nul_or_not_utf8 = [longer.as_bytes(), b"k\0k", b"\xff\xff\xff\xff"];
+    for bytes in too_long_with_nul_or_not_utf8.into_iter().chain(non_ascii) {
         let unfit = StoreKey::new(bytes);
         is_free(store, &unfit).await;
         store.delete(&unfit).await.expect("delete answers");
@@ -125,7 +127,7 @@ pub async fn a_key_that_does_not_fit_the_column_has_no_session_and_is_refused<S:
 }
 
 /// A draft with an owner, or with data that is not ASCII text, is refused and changes nothing. A
-/// version that is not ASCII text is stale.
+/// save with a version that is not ASCII text is stale.
 pub async fn an_entry_that_the_table_cannot_store_is_refused_and_changes_nothing(
     site: &mut impl Site,
 ) {

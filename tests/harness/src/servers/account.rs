@@ -1,16 +1,16 @@
 use std::io;
 use std::process::Command;
 
-/// The unprivileged user of a server.
+/// An unprivileged user that a server runs as.
 pub(super) struct Account {
     uid: u32,
     gid: u32,
 }
 
 impl Account {
-    /// If root runs the tests, returns the user as which the server runs instead: the user `name`
-    /// that the server's package creates, or else the system's unprivileged user. Returns `None` if
-    /// another user runs the tests.
+    /// If root runs the tests, returns the user that the server runs as: the user `name`, which the
+    /// server's package creates, or else the system's unprivileged user. Returns `None` if another
+    /// user runs the tests, because the server then runs as that user.
     pub(super) fn for_server(name: &str) -> io::Result<Option<Self>> {
         if id(&["-u"])? != ROOT {
             return Ok(None);

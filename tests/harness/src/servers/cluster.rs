@@ -88,7 +88,7 @@ fn free_port_with_bus() -> io::Result<u16> {
         }
     }
     Err(io::Error::other(
-        "no pair of free ports that are 10,000 apart",
+        "found no two free ports that are 10,000 apart",
     ))
 }
 
@@ -104,7 +104,7 @@ const NODES: usize = 3;
 /// The number of hash slots of every Redis Cluster.
 const SLOTS: usize = 16_384;
 
-/// The distance from the port of a node to the port on which the other nodes reach it.
+/// The distance from a node's port to its cluster bus port, to which the other nodes connect.
 const BUS_OFFSET: u16 = 10_000;
 
 const PORT_TRIES: usize = 100;

@@ -17,8 +17,8 @@ use super::server::Server;
 ///
 /// Unlike a [`Server`], it acknowledges a write only when the write is on disk. The exception is
 /// memcached, which writes nothing to disk. The server accepts [`CONNECTIONS`](Self::CONNECTIONS)
-/// clients. It stops when this value is dropped or the process ends. With [`Kind::Pgbouncer`], the
-/// PostgreSQL behind PgBouncer is killed.
+/// clients. It stops when this value is dropped or the test process ends. With [`Kind::Pgbouncer`],
+/// a test kills the PostgreSQL behind PgBouncer.
 ///
 /// # Examples
 /// ```no_run
@@ -47,8 +47,8 @@ enum Replicated {
 }
 
 impl KillableServer {
-    /// The number of clients that the server accepts at once. It is small, so that a test can use
-    /// up all connections.
+    /// The number of clients that the server accepts at once. The number is small, so that a test
+    /// can use up all connections.
     pub const CONNECTIONS: usize = CONNECTIONS;
 
     /// Creates a server of this kind for one test. [`start`](TestServer::start) starts it.
@@ -72,8 +72,8 @@ impl KillableServer {
         let ready = self.kind.ready();
         let name = self.kind.name();
         let private = self.private();
-        // Empty the file first. It still contains the text that shows that the killed server was
-        // ready.
+        // Empty the file first, because it still contains the text with which the killed server
+        // reported that it was ready.
         let started = fs::write(private.folder.join(ready.0), "")
             // When `alive` exists, `keeper.sh` starts the server.
             .and_then(|()| fs::write(private.folder.join("alive"), ""))
@@ -87,9 +87,9 @@ impl TestServer for KillableServer {
     /// [`Kind::variable`] names is empty.
     ///
     /// # Panics
-    /// If the server does not start; the message ends with its log. If the kind is Redis Cluster or
-    /// Redis with Sentinels, which have several processes. If the server is not installed and
-    /// `CLOAKROOM_TEST_REQUIRE_SERVERS` is 1.
+    /// If the server does not start; the message ends with the server's log. If the kind is Redis
+    /// Cluster or Redis with Sentinels, which cannot be killed as a whole. If the server is not
+    /// installed and `CLOAKROOM_TEST_REQUIRE_SERVERS` is 1.
     fn start(&mut self) -> Option<String> {
         let kind = self.kind;
         match self.server {
@@ -116,7 +116,7 @@ impl TestServer for KillableServer {
         match killed {
             Ok(status) if status.success() => {
                 wait_until(&format!("{name} is still running"), || is_dead(pid));
-                // Its children may share the listening socket for a moment.
+                // The children of the killed server may share its listening socket for a moment.
                 wait_until(&format!("{name} still accepts connections"), || {
                     TcpStream::connect(address).is_err()
                 });
@@ -161,7 +161,7 @@ impl TestServer for KillableServer {
         }
     }
 
-    /// Returns the server that all tests of the process share.
+    /// Returns the URL of the server that all tests of the process share.
     fn share(&mut self) -> Option<String> {
         self.kind.shared().map(|server| server.url().to_owned())
     }
@@ -198,7 +198,7 @@ mod tests {
     use crate::servers::private::{Recipe, free_port};
     use crate::servers::program::find;
 
-    /// PostgreSQL has such a child for a moment whenever it starts a process.
+    /// Whenever PostgreSQL starts a child process, the child has the listening socket for a moment.
     #[test]
     fn a_killed_server_refuses_connections_even_if_a_child_still_has_its_socket() {
         let Some(program) = find("perl", &[]) else {

@@ -76,7 +76,7 @@ impl Kind {
     }
 
     /// Returns the name of the environment variable for the URL of an existing server of this kind.
-    /// If the variable is empty, tests run without a server of this kind.
+    /// If the variable is set but empty, tests that need a server of this kind are skipped.
     ///
     /// # Examples
     /// ```
@@ -100,11 +100,11 @@ impl Kind {
         }
     }
 
-    /// Starts a server of this kind for one test. Returns `None` if the server is not installed.
-    /// Ignores the environment variable of the kind.
+    /// Starts a server of this kind for one test, even if the environment variable of the kind is
+    /// set. Returns `None` if the server is not installed.
     ///
     /// # Panics
-    /// If the server does not start; the message ends with its log.
+    /// If the server does not start; the message ends with the server's log.
     ///
     /// # Examples
     /// ```no_run
@@ -112,7 +112,7 @@ impl Kind {
     ///
     /// let Some(server) = Kind::Redis.start() else { return };
     /// assert!(server.url().starts_with("redis://"));
-    /// drop(server); // Stops it.
+    /// drop(server); // Stops the server.
     /// ```
     pub fn start(self) -> Option<Server> {
         match self {
@@ -130,10 +130,12 @@ impl Kind {
         }
     }
 
-    /// Starts a server with TLS and a certificate that has expired, for one test.
+    /// Starts a server with TLS and a certificate that has expired, for one test. Returns `None` if
+    /// the server is not installed or the environment variable of the kind is empty.
     ///
     /// # Panics
-    /// If the server does not start; the message ends with its log. If the kind has no TLS.
+    /// If the server does not start; the message ends with the server's log. If the kind has no
+    /// TLS. If the server is not installed and `CLOAKROOM_TEST_REQUIRE_SERVERS` is 1.
     ///
     /// # Examples
     /// ```no_run
@@ -213,8 +215,8 @@ impl Kind {
     }
 
     /// Returns the name of a file in the server's folder, and a text that the file contains once
-    /// the server listens. For PgBouncer, returns those of the PostgreSQL behind it, which a test
-    /// can kill.
+    /// the server listens. For PgBouncer, the file and the text are those of the PostgreSQL behind
+    /// PgBouncer, because a test kills that PostgreSQL.
     pub(super) fn ready(self) -> (&'static str, &'static str) {
         match self {
             Self::Postgres | Self::PostgresTls | Self::Pgbouncer => postgres::READY,
@@ -286,10 +288,10 @@ impl Kind {
     }
 }
 
-/// Writes a line to standard error. Unlike the output of `eprintln!`, it is shown even if the test
-/// passes.
+/// Writes a line to standard error. Unlike the output of `eprintln!`, this line is shown even if
+/// the test passes.
 fn warn(line: &str) {
-    // The test goes on even if standard error is closed.
+    // Writing fails if standard error is closed. The test goes on without the line.
     let _ = writeln!(io::stderr(), "{line}");
 }
 

@@ -8,7 +8,8 @@ pub(super) fn recipe() -> Option<Recipe> {
     Some(Recipe {
         prepare: PREPARE,
         run: RUN,
-        // A commit reaches the kernel but not the disk, which is enough unless the power fails.
+        // A commit waits until it has reached the kernel, but not for the disk. Commits are lost
+        // only if the power fails.
         settings: "--max-connections=200 --innodb-flush-log-at-trx-commit=2".to_owned(),
         is_killable: false,
         program,
@@ -19,7 +20,7 @@ pub(super) fn recipe() -> Option<Recipe> {
     })
 }
 
-/// Returns how to run a MariaDB that acknowledges a write only when it is on disk.
+/// Returns how to run a MariaDB that acknowledges a write only when the write is on disk.
 pub(super) fn killable() -> Option<Recipe> {
     let settings = format!(
         "--max-connections={} --innodb-flush-log-at-trx-commit=1",

@@ -5,7 +5,7 @@ use super::mariadb::recipe;
 use super::private::{Private, Recipe};
 use super::program::find;
 
-/// A MariaDB with a replica, for one test. Both stop when this value is dropped.
+/// A MariaDB with a replica, for one test. Both servers stop when this value is dropped.
 pub(super) struct MariadbReplicas {
     client: PathBuf,
     primary: Private,
@@ -27,8 +27,8 @@ impl MariadbReplicas {
             primary: with_id(1)?,
             replica: with_id(2)?,
         };
-        // Both servers create the same user. `RESET MASTER` then empties the log that is
-        // replicated, because each server already has these changes.
+        // `CREATE_USER` creates the user on each server, and then empties the log of the changes to
+        // replicate, because each server already has these changes.
         for server in [&servers.primary, &servers.replica] {
             servers.sql(server, CREATE_USER);
         }
@@ -37,7 +37,7 @@ impl MariadbReplicas {
         Some(servers)
     }
 
-    /// Returns the URL of the primary. Its user may not write to a replica.
+    /// Returns the URL of the primary. The user in the URL may not write to a replica.
     pub(super) fn primary(&self) -> String {
         url(&self.primary)
     }

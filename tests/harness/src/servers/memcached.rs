@@ -16,7 +16,8 @@ pub(super) fn recipe() -> Option<Recipe> {
     })
 }
 
-/// Returns how to run a memcached that can be killed and started again. It accepts few connections.
+/// Returns how to run a memcached that can be killed and started again, and that accepts few
+/// connections.
 pub(super) fn killable() -> Option<Recipe> {
     let settings = format!("--conn-limit={}", CONNECTIONS);
     Some(recipe()?.killable(settings))

@@ -4,11 +4,11 @@
 //! [`memcached`] and [`pgbouncer`] return a server that all tests of the process share:
 //!
 //! 1. If the environment variable that [`Kind::variable`] names contains a URL, the existing server
-//!    at that URL. If the variable is empty, `None`.
+//!    at that URL. If the variable is set but empty, `None`.
 //! 2. If the variable is not set and the program is installed, a private server, which this crate
 //!    starts on a free port of 127.0.0.1 with its files in a temporary folder.
-//! 3. If the program is not installed, `None`. A line on standard error names the missing server.
-//!    With `CLOAKROOM_TEST_REQUIRE_SERVERS=1`, the test panics instead.
+//! 3. If the variable is not set and the program is not installed, `None`. A line on standard error
+//!    names the missing server. With `CLOAKROOM_TEST_REQUIRE_SERVERS=1`, the test panics instead.
 //!
 //! [`postgres_tls`], [`mariadb_tls`] and [`redis_tls`] return servers that accept only encrypted
 //! connections. Their URLs name the certificate authority to trust.
@@ -40,8 +40,8 @@
 //! cargo run -q -p cloakroom-harness --example servers -- cargo nextest run -p cloakroom-postgres
 //! ```
 //!
-//! # How they stop
-//! Each server runs under a watchdog, a short shell script that reads a pipe from this process.
+//! # How private servers stop
+//! Each private server runs under a watchdog, a shell script that reads a pipe from this process.
 //! When this process ends, even by a panic, an abort or `kill -9`, the pipe closes. The watchdog
 //! then stops the server and deletes its folder.
 //!

@@ -3,19 +3,19 @@ use super::private::{CONNECTIONS, Private, Recipe, free_port};
 use super::program::{SBIN, find};
 use super::server::Server;
 
-/// Starts PgBouncer in front of a private PostgreSQL. Returns `None` if one of them is not
-/// installed.
+/// Starts PgBouncer in front of a private PostgreSQL. Returns `None` if PgBouncer or PostgreSQL is
+/// not installed.
 pub(super) fn start() -> Option<Server> {
     serve(postgres::recipe()?, MAX_CLIENTS)
 }
 
 /// Starts PgBouncer in front of a PostgreSQL that can be killed and that acknowledges a write only
-/// when it is on disk.
+/// when the write is on disk.
 pub(super) fn start_killable() -> Option<Server> {
     serve(postgres::killable()?, CONNECTIONS)
 }
 
-/// Starts both processes. PostgreSQL is the first one of the server, because
+/// Starts PostgreSQL and PgBouncer. PostgreSQL is the first process of the server, because
 /// [`KillableServer`](super::killable::KillableServer) kills the first process.
 fn serve(postgres: Recipe, max_clients: usize) -> Option<Server> {
     let program = find("pgbouncer", SBIN)?;
@@ -62,5 +62,6 @@ server_login_retry = 1
 END
 "#;
 
-/// More than PgBouncer's default of 100, because all tests share one PgBouncer.
+/// The number of clients that the shared PgBouncer accepts. PgBouncer's default of 100 is too small
+/// for all tests together.
 const MAX_CLIENTS: usize = 400;

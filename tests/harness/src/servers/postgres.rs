@@ -9,20 +9,21 @@ pub(super) fn recipe() -> Option<Recipe> {
     Some(Recipe {
         prepare: PREPARE,
         run: RUN,
-        // No `fsync`: a write that has reached the kernel survives a killed server.
+        // A write that has reached the kernel survives a killed server, and no test cuts the power.
+        // So the server need not wait for the disk.
         settings: "-c max_connections=200 -c fsync=off".to_owned(),
         is_killable: false,
         program: program()?,
         account: "postgres",
-        // TERM ends the commands of `PREPARE`. QUIT is PostgreSQL's immediate shutdown. KILL would
-        // leave a segment of shared memory behind.
+        // TERM ends the commands of `PREPARE`. QUIT is PostgreSQL's immediate shutdown. KILL is not
+        // used, because PostgreSQL would leave a segment of shared memory behind.
         stopped_by: "TERM QUIT",
         ready: READY,
         free_port,
     })
 }
 
-/// Returns how to run a PostgreSQL that acknowledges a write only when it is on disk.
+/// Returns how to run a PostgreSQL that acknowledges a write only when the write is on disk.
 pub(super) fn killable() -> Option<Recipe> {
     let mut settings = format!("-c max_connections={} -c fsync=on", CONNECTIONS);
     // By default, PostgreSQL syncs about a thousand files one by one after a crash. One `syncfs` is
@@ -37,8 +38,8 @@ pub(super) fn url(port: u16) -> String {
     format!("postgres://cloakroom@127.0.0.1:{port}/cloakroom")
 }
 
-/// Returns a `postgres` that has `initdb` in the same folder: the one on `PATH`, or else the newest
-/// version in Debian's folders.
+/// Returns the path of a `postgres` program with `initdb` in the same folder. Prefers a folder on
+/// `PATH` to Debian's folders, and there the newest version.
 fn program() -> Option<PathBuf> {
     let mut of_debian: Vec<(u32, PathBuf)> = fs::read_dir(DEBIAN)
         .into_iter()

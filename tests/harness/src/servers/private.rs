@@ -30,16 +30,15 @@ pub(super) struct Recipe {
     pub(super) account: &'static str,
     /// The signals that end all processes of the server immediately.
     pub(super) stopped_by: &'static str,
-    /// A file in the folder, and a text that it contains once the server listens. The port alone is
-    /// no proof, because another process may have taken it first.
+    /// A file in the folder, and a text that the file contains once the server listens. An open
+    /// port alone does not show this, because another process may have taken the port first.
     pub(super) ready: (&'static str, &'static str),
     /// Finds a port for the server.
     pub(super) free_port: fn() -> io::Result<u16>,
 }
 
 impl Recipe {
-    /// Returns the recipe of the same server with other settings, which can be killed and started
-    /// again.
+    /// Returns this recipe with other settings, for a server that can be killed and started again.
     pub(super) fn killable(self, settings: String) -> Self {
         Self {
             settings,
@@ -52,7 +51,7 @@ impl Recipe {
     /// Runs the server and waits until it listens.
     ///
     /// # Panics
-    /// If the server does not listen in time; the message ends with its log.
+    /// If the server does not listen in time; the message ends with the server's log.
     pub(super) fn start(&self) -> Private {
         let mut trouble = None;
         for _ in 0..START_TRIES {
@@ -89,7 +88,8 @@ impl Recipe {
             .args(["-c", WATCHDOG, "watchdog"])
             .arg(folder)
             .args([&owner, self.stopped_by]);
-        // In a new session, so that the watchdog can signal all processes of the server.
+        // With `setsid`, the processes of the server are a process group, so that the watchdog can
+        // signal all of them.
         if let Some(setsid) = find("setsid", &[]) {
             command.arg(setsid);
         }
@@ -110,8 +110,8 @@ impl Recipe {
             .env("TMPDIR", folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            // In a new process group, because Ctrl-C and test runners signal the whole group of the
-            // test, and the watchdog has to outlive it.
+            // Ctrl-C and test runners signal the whole process group of the test. The watchdog has
+            // to outlive the test, so it runs in a new process group.
             .process_group(0)
             .spawn()
     }
@@ -187,10 +187,11 @@ const KEEPER: &str = include_str!("keeper.sh");
 /// The number of tries to start a server. A try fails if another process takes the free port first.
 const START_TRIES: usize = 3;
 
-/// The number of clients that a killable server accepts. A test can use up all connections.
+/// The number of clients that a killable server accepts. The number is small, so that a test can
+/// use up all connections.
 pub(super) const CONNECTIONS: usize = 40;
 
-/// The time within which a server must listen. On an idle machine it takes a second or two.
+/// The time within which a server must listen. On an idle machine a server needs a second or two.
 pub(super) const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// The number of log lines in the message about a server that does not start.

@@ -17,5 +17,5 @@ pub(super) fn folders(places: &[&str]) -> impl Iterator<Item = PathBuf> {
         .chain(places.iter().map(|place| Path::new(place).to_owned()))
 }
 
-/// The folders of servers on Debian, which are not on every user's `PATH`.
+/// The folders of server programs on Debian. They are not on every user's `PATH`.
 pub(super) const SBIN: &[&str] = &["/usr/sbin", "/usr/local/sbin"];

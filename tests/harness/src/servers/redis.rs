@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use super::private::{CONNECTIONS, Recipe, START_LIMIT, free_port};
 use super::program::{SBIN, find};
 
-/// Returns how to run Redis or Valkey, or `None` if it is not installed.
+/// Returns how to run `program`, which is Redis or Valkey. Returns `None` if it is not installed.
 pub(super) fn recipe(program: &str, account: &'static str) -> Option<Recipe> {
     Some(Recipe {
         prepare: ":",
@@ -19,7 +19,7 @@ pub(super) fn recipe(program: &str, account: &'static str) -> Option<Recipe> {
     })
 }
 
-/// Returns how to run a Redis or Valkey that acknowledges a write only when it is on disk.
+/// Returns how to run a Redis or Valkey that acknowledges a write only when the write is on disk.
 pub(super) fn killable(program: &str, account: &'static str) -> Option<Recipe> {
     let settings = format!(
         "--appendonly yes --appendfsync always --maxclients {}",

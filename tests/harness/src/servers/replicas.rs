@@ -13,7 +13,7 @@ use super::server::Server;
 /// [`start_sentinels`](Self::start_sentinels) adds Sentinels, which watch the primary and promote
 /// the replica if the primary fails.
 ///
-/// All processes stop when this value is dropped or the process ends.
+/// All servers and Sentinels stop when this value is dropped or the test process ends.
 ///
 /// # Examples
 /// ```no_run
@@ -52,7 +52,7 @@ impl Replicas {
         let (program, account) = match kind {
             Kind::Redis => ("redis-server", "redis"),
             Kind::Valkey => ("valkey-server", "valkey"),
-            _ => panic!("{} cannot be started with a replica here", kind.name()),
+            _ => panic!("a replica needs Redis or Valkey, not {}", kind.name()),
         };
         let start_with = |settings: String| {
             let usual = recipe(program, account)?;
@@ -145,8 +145,9 @@ impl Replicas {
         std::mem::swap(primary, &mut self.replica);
     }
 
-    /// Asks a Sentinel to make the replica the primary, but does not wait. Some seconds after the
-    /// new primary accepts writes, the Sentinels make the old primary a replica.
+    /// Asks a Sentinel to make the replica the primary, but does not wait until the roles have
+    /// changed. The old primary becomes a replica some seconds after the replica has become the
+    /// primary.
     ///
     /// # Panics
     /// If no Sentinels were started.
@@ -155,7 +156,7 @@ impl Replicas {
         self.ask(sentinel.port, &format!("SENTINEL FAILOVER {}", Self::NAME));
     }
 
-    /// Kills the primary for good, after the replica has received everything. If there are
+    /// Kills the primary for good, after the replica has received every write. If there are
     /// Sentinels, waits until they have made the replica the primary.
     ///
     /// # Panics
@@ -168,7 +169,7 @@ impl Replicas {
         }
     }
 
-    /// Waits until the replica is connected and has received everything from the primary.
+    /// Waits until the replica is connected and has received every write of the primary.
     pub fn wait_until_replicated(&self) {
         let port = self.primary_port();
         self.wait(
@@ -230,7 +231,8 @@ impl Replicas {
 pub(super) fn start_with_sentinels() -> Option<Server> {
     let mut servers = Replicas::start_now(Kind::Redis)?;
     let url = servers.start_sentinels()?;
-    // The Sentinels stop first, so that they see no failure.
+    // The processes stop in this order. The Sentinels stop before the primary, so that they do not
+    // see it fail.
     let mut processes = servers.sentinels;
     processes.extend(servers.primary);
     processes.push(servers.replica);
@@ -245,13 +247,14 @@ impl fmt::Debug for Replicas {
     }
 }
 
-/// The first copy to the replica starts at once; by default the primary waits some seconds.
-/// The primary pings the replica every second; the default is every 10 seconds.
+/// The servers write no append-only file. The first copy to the replica starts at once; by default
+/// the primary waits some seconds. The primary pings the replica every second; the default is every
+/// 10 seconds.
 const SETTINGS: &str = "--appendonly no --repl-diskless-sync-delay 0 --repl-ping-replica-period 1";
 
-/// Writes a configuration file for each Sentinel, because a Sentinel stores what it learns there.
-/// `$SETTINGS` is the port of the primary. `2` is the number of Sentinels that must find that the
-/// primary has failed.
+/// Writes a configuration file for the Sentinel, which later adds to this file what it learns about
+/// the servers. `$SETTINGS` is the port of the primary. `2` is the number of Sentinels that must
+/// agree that the primary has failed.
 const RUN_SENTINEL: &str = r#"
 cat >sentinel.conf <<CONF
 port $PORT
@@ -263,5 +266,6 @@ CONF
 exec "$PROGRAM" sentinel.conf
 "#;
 
-/// The minimum with which a failover is possible even if one Sentinel has failed as well.
+/// The number of Sentinels. With three, two are left to agree on a failover if one Sentinel fails
+/// together with the primary.
 const SENTINELS: usize = 3;

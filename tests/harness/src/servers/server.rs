@@ -2,8 +2,8 @@ use std::fmt;
 
 use super::private::Private;
 
-/// A running server. If this crate has started the server, it stops when this value is dropped or
-/// the process ends.
+/// A running server. A server that this crate has started stops when this value is dropped or the
+/// process of the test ends.
 pub struct Server {
     url: String,
     /// The processes that this crate has started; empty for an existing server.

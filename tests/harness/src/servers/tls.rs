@@ -2,15 +2,15 @@ use std::path::Path;
 
 use super::private::Recipe;
 
-/// Which certificate a server with TLS has.
+/// The certificate of a server with TLS.
 #[derive(Clone, Copy)]
 pub(super) enum Certificate {
     Valid,
     Expired,
 }
 
-/// Returns the recipe of the same server with a certificate. The server accepts encrypted
-/// connections only.
+/// Returns the recipe `usual` with a certificate, for a server that accepts encrypted connections
+/// only.
 ///
 /// `settings` are the options for TLS, in which `CERTIFICATE` is replaced by the name of the
 /// certificate's file. `prepare_tls` are shell commands that run after those of `usual`.
@@ -26,7 +26,7 @@ pub(super) fn with_certificate(
     };
     let prepare = format!("({CERTIFICATES}) && ({}) && {prepare_tls}", usual.prepare);
     Recipe {
-        // Leaks a text for each server. A process starts only a few.
+        // Leaks a text for each server. A process starts only a few servers.
         prepare: prepare.leak(),
         settings: format!(
             "{} {}",
@@ -37,7 +37,7 @@ pub(super) fn with_certificate(
     }
 }
 
-/// Returns the parameters of a URL that verifies the server in `folder`.
+/// Returns the URL parameters that tell a client to verify the server in `folder`.
 pub(super) fn parameters(folder: &Path) -> String {
     format!(
         "sslmode=verify-full&sslrootcert={}/ca.pem",
@@ -45,9 +45,9 @@ pub(super) fn parameters(folder: &Path) -> String {
     )
 }
 
-/// Creates two certificate authorities, `ca.pem` and `other.pem`. The first one signs two
-/// certificates for 127.0.0.1 and db.example, `valid.pem` and `expired.pem`. It uses the command
-/// `openssl ca`, because `openssl req` cannot create an expired certificate.
+/// Creates two certificate authorities, `ca.pem` and `other.pem`. The authority `ca.pem` signs the
+/// certificates `valid.pem` and `expired.pem`, which are both for 127.0.0.1 and db.example. The
+/// commands use `openssl ca`, because `openssl req` cannot create an expired certificate.
 const CERTIFICATES: &str = r#"
 cat >ca.conf <<'END'
 [ca]
@@ -82,20 +82,20 @@ sign -out valid.pem -days 2
 sign -out expired.pem -startdate 20200101000000Z -enddate 20210101000000Z
 "#;
 
-/// The options of PostgreSQL for TLS, and the commands that prepare it. The commands refuse
-/// unencrypted connections.
+/// The options of PostgreSQL for TLS, and a command that makes PostgreSQL refuse unencrypted
+/// connections.
 pub(super) const POSTGRES: (&str, &str) = (
     "-c ssl=on -c ssl_cert_file=../CERTIFICATE -c ssl_key_file=../server.key",
     "echo 'hostssl all all 127.0.0.1/32 trust' >data/pg_hba.conf",
 );
 
-/// The options of MariaDB for TLS. No commands are needed.
+/// The options of MariaDB for TLS. No command is needed, so `:` does nothing.
 pub(super) const MARIADB: (&str, &str) = (
     "--ssl-cert=../CERTIFICATE --ssl-key=../server.key --require-secure-transport=on",
     ":",
 );
 
-/// The options of Redis for TLS. No commands are needed.
+/// The options of Redis for TLS. No command is needed, so `:` does nothing.
 pub(super) const REDIS: (&str, &str) = (
     "--tls-cert-file CERTIFICATE --tls-key-file server.key --tls-ca-cert-file ca.pem \
      --tls-auth-clients no",

@@ -11,7 +11,8 @@ mkdir -m 700 "$folder" && cd "$folder" || exit
 exec 3<&0 </dev/null >>log 2>&1
 
 stop() {
-    # CONT resumes a server that a test has paused. Until then it handles no other signal.
+    # A test may have paused the server. CONT resumes the server, so that it handles the signal that
+    # stops it.
     for signal in $signals CONT; do
         kill -s "$signal" -- "-$server" || kill -s "$signal" "$server"
     done

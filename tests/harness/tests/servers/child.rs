@@ -1,5 +1,5 @@
 //! A test can run itself again in a child process. An environment variable gives the child a role,
-//! which is a word that tells it what to do. The child sends messages in its output.
+//! which is a text that tells the child what to do. The child sends messages in its output.
 
 use std::env;
 use std::io::{BufRead, BufReader};
@@ -12,7 +12,7 @@ pub(crate) fn role() -> Option<String> {
     env::var(ROLE).ok()
 }
 
-/// Returns the kind of server that this child is to start. Its name is the role.
+/// Returns the kind of server that this child is to start. The role is the name of the kind.
 pub(crate) fn kind() -> Option<Kind> {
     let name = role()?;
     Kind::ALL.iter().copied().find(|kind| kind.name() == name)
@@ -37,7 +37,7 @@ pub(crate) fn send(message: &str) {
     println!("\n{PREFIX}{message}");
 }
 
-/// Returns the next message of the child, or `None` if it has ended.
+/// Returns the next message of the child, or `None` if the child has ended.
 pub(crate) fn receive(child: &mut Child) -> Option<String> {
     let lines = BufReader::new(child.stdout.as_mut()?).lines();
     lines

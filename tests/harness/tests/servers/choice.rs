@@ -1,5 +1,6 @@
-//! Which server a test gets: an existing one, a private one, or none. A test sets the environment
-//! by running itself again in a child process, which sends the URL of its server.
+//! The choice of the server that a test gets: an existing one, a private one, or none. A test runs
+//! itself again in a child process with another environment. The child sends the URL of the server
+//! that it gets.
 
 use std::collections::HashSet;
 use std::process::Child;
@@ -126,8 +127,8 @@ struct Output {
     errors: String,
 }
 
-/// Runs the test in a child process with this environment. Returns the child's message and its
-/// standard error.
+/// Runs the test in a child process with this environment. Returns the child's message and the
+/// child's standard error.
 fn run(test: &str, environment: &[(&str, &str)]) -> Output {
     let mut command = child::command(&format!("choice::{test}"), "choice");
     command

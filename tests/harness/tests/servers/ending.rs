@@ -1,5 +1,5 @@
-//! Servers end with the process that started them. A test starts the servers in a child process, by
-//! running itself again, and then ends the child.
+//! Servers end with the process that started them. To show this, a test runs itself again in a
+//! child process, which starts a server, and then ends the child.
 
 use std::fs;
 use std::net::TcpStream;
@@ -50,8 +50,8 @@ fn servers_end_when_the_process_group_is_killed() {
 
 #[test]
 fn servers_that_are_still_starting_end_with_their_process() {
-    // The kind of server, and a file that it writes while it starts. The child process is killed as
-    // soon as the file exists.
+    // The kind of server, and a file that the server writes while it starts. The child process is
+    // killed as soon as the file exists.
     let stages = [
         (Kind::Postgres, "log"),
         (Kind::Postgres, "data/PG_VERSION"),
@@ -84,7 +84,7 @@ fn servers_that_are_still_starting_end_with_their_process() {
 
         assert!(
             !ended || kind.start().is_none(),
-            "{kind:?} has not written {stage}"
+            "{kind:?} is installed, but the child ended early"
         );
         scratch.assert_ends_up_empty(kind);
     }
@@ -133,8 +133,9 @@ fn dropping_a_server_waits_until_it_has_ended() {
 }
 
 #[test]
-fn killable_servers_end_with_their_process_even_if_they_were_killed() {
-    let this_test = "ending::killable_servers_end_with_their_process_even_if_they_were_killed";
+fn killable_servers_end_with_their_process_whether_alive_dead_or_restarted() {
+    let this_test =
+        "ending::killable_servers_end_with_their_process_whether_alive_dead_or_restarted";
     if let Some(role) = child::role() {
         let (state, kind) = role.split_once(' ').unwrap();
         let kind = Kind::ALL.iter().find(|known| known.name() == kind).unwrap();
@@ -151,7 +152,7 @@ fn killable_servers_end_with_their_process_even_if_they_were_killed() {
             thread::park();
         }
     }
-    // The state of the server when its process is killed.
+    // The state of the server when the child process is killed.
     for (state, kind) in [
         ("restarted", Kind::Postgres),
         ("alive", Kind::Redis),
@@ -182,13 +183,16 @@ fn a_killable_server_refuses_connections_until_it_is_started_again() {
             panic!("{kind:?} is one process");
         };
         for _ in 0..2 {
-            // A process that the server has just started for a client shares its listening socket
-            // for a moment.
+            // If the server starts a process for a client, this process has the server's listening
+            // socket for a moment.
             let clients: Vec<TcpStream> = (0..KillableServer::CONNECTIONS / 2)
                 .map(|_| TcpStream::connect(address).unwrap())
                 .collect();
             server.kill();
-            assert!(TcpStream::connect(address).is_err(), "{kind:?} is dead");
+            assert!(
+                TcpStream::connect(address).is_err(),
+                "{kind:?} was killed but accepts connections"
+            );
             drop(clients);
             server.start();
         }
@@ -241,7 +245,7 @@ fn no_server_outlives_its_watchdog() {
     }
 }
 
-/// The temporary folder of a child process. Its servers create their folders there.
+/// The temporary folder of a child process. The servers of the child create their folders there.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -270,7 +274,7 @@ impl Scratch {
     /// installed.
     fn start(&self, kind: Kind) -> Option<(Child, String)> {
         let mut child = self.spawn(kind);
-        let url = child::receive(&mut child).expect("the child has started a server");
+        let url = child::receive(&mut child).expect("the child sends a URL or `none`");
         if url == "none" {
             child.wait().unwrap();
             return None;

@@ -1,4 +1,4 @@
-//! Each kind of server answers a client.
+//! Each kind of server without TLS answers a client.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -31,7 +31,8 @@ fn accepts_the_user_cloakroom_without_a_password(kind: Kind) {
 
     let answer = ask::<9>(&addresses(server.url())[0], &startup);
 
-    assert_eq!(answer, *b"R\0\0\0\x08\0\0\0\0", "AuthenticationOk");
+    // The message `AuthenticationOk`.
+    assert_eq!(answer, *b"R\0\0\0\x08\0\0\0\0");
 }
 
 #[test]
@@ -46,10 +47,10 @@ fn mariadb_accepts_root_without_a_password() {
         "{greeting:?}"
     );
 
-    // The packet contains the client's capabilities, the largest packet size, the character set 45
-    // (utf8mb4), 23 reserved bytes, the user, an empty response to the server's challenge, the
-    // database and the authentication plugin. The capabilities are CONNECT_WITH_DB, PROTOCOL_41,
-    // SECURE_CONNECTION and PLUGIN_AUTH.
+    // The login packet contains the client's capabilities, the largest packet size, the character
+    // set 45 (utf8mb4), 23 reserved bytes, the user, an empty response to the server's challenge,
+    // the database and the authentication plugin. The capabilities are CONNECT_WITH_DB,
+    // PROTOCOL_41, SECURE_CONNECTION and PLUGIN_AUTH.
     let capabilities = 0x0008_8208_u32;
     let mut login = capabilities.to_le_bytes().to_vec();
     login.extend(0x0100_0000_u32.to_le_bytes());
@@ -158,8 +159,8 @@ fn ask<const N: usize>(address: &str, question: &[u8]) -> [u8; N] {
     answer
 }
 
-/// Reads a packet of MySQL's protocol: three bytes of length, one byte of sequence number, and the
-/// content.
+/// Reads a packet of MySQL's protocol and returns its content. Before the content, a packet has
+/// three bytes with the content's length and one byte with a sequence number.
 fn packet(stream: &mut TcpStream) -> Vec<u8> {
     let mut header = [0; 4];
     stream.read_exact(&mut header).unwrap();
@@ -169,7 +170,8 @@ fn packet(stream: &mut TcpStream) -> Vec<u8> {
     text
 }
 
-/// The start of Redis's answers to `INFO`, which contains the fields that the tests compare.
+/// The number of bytes that the tests read of Redis's answers to `INFO` and `CLUSTER INFO`. The
+/// compared fields are among these bytes.
 const INFO_BYTES: usize = 200;
 
 const PATIENCE: Duration = Duration::from_secs(30);
