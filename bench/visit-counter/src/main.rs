@@ -2,7 +2,7 @@
 //!
 //! The service listens on a free port of 127.0.0.1 and prints its address as the first line of
 //! output. Each page uses the session in a different way, so that the cost of each use can be
-//! measured. The sessions are in memory.
+//! measured separately. The sessions are in memory.
 
 use std::error::Error;
 
@@ -15,13 +15,14 @@ use tokio::net::TcpListener;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Runs on one worker thread, so that the order of the work is the same in every run, and with it
-/// the number of instructions.
+/// Runs on one worker thread. So the order of the work is the same in every run, and the number of
+/// instructions is, too.
 #[tokio::main(flavor = "multi_thread", worker_threads = 1)]
 async fn main() -> Result<(), Box<dyn Error>> {
     let sessions = Sessions::builder(MemoryStore::new())
         .cookie(Cookie::default().plain_http())
-        // No sweep: it waits for a random time, and that changes the cost of the runtime's timers.
+        // Without the sweep, which waits for a random time: this time changes how many
+        // instructions tokio's timers take.
         .sweep(None)
         .build()?;
     let app = Router::new()
