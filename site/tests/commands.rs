@@ -89,7 +89,7 @@ fn a_user_is_created_unless_the_name_or_the_password_is_refused() {
         (
             "a b",
             "Quay-lantern-7",
-            "a username has at most 150 characters",
+            "a username has at most 150 characters: letters, digits and @ . + - _",
         ),
     ] {
         let (is_good, words) = create(name, password);

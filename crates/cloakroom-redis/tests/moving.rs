@@ -36,7 +36,10 @@ async fn a_crash_before_the_old_entry_is_replaced_leaves_the_old_entry_and_an_un
             let seen = written(moves.store.create(&from, &old).await);
             let new = owned("ada");
 
-            cut.rename(&from, &seen, &to, &new, None).await.unwrap_err();
+            interrupted
+                .rename(&from, &seen, &to, &new, None)
+                .await
+                .unwrap_err();
 
             moves.holds(&from, &old).await;
             let copy = moves.store.load(&to).await.unwrap().unwrap();
@@ -69,7 +72,7 @@ async fn a_crash_after_the_old_entry_is_replaced_leaves_the_new_entry_and_an_exp
             let seen = written(moves.store.create(&from, &owned(&owner)).await);
             let new = owned(&owner);
 
-            let moved = written(cut.rename(&from, &seen, &to, &new, None).await);
+            let moved = written(interrupted.rename(&from, &seen, &to, &new, None).await);
 
             moves.holds(&to, &new).await;
             let left = moves.store.load(&from).await.unwrap().unwrap();

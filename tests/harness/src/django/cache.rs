@@ -196,8 +196,9 @@ pub async fn a_rename_moves_the_whole_session_or_nothing(site: &mut impl Site) {
             .rename(&key(1), &other, &key(3), &draft(""), None)
             .await,
     );
-    // Key 9 has no session, so the rename must not create one. A store that first writes under the
-    // new key and then compares under the old key would find its own data, which fits the version.
+    // Key 9 has no session, and a rename from key 9 to key 9 must not create one. A store that
+    // writes the new key first would then find its own draft under the old key. The draft's data is
+    // the data that `seen` belongs to, so the store would report the rename as written.
     stale(
         cache
             .rename(&key(9), &seen, &key(9), &draft("one"), None)
