@@ -63,7 +63,7 @@
 //! | load, create, delete | 1 |
 //! | save | 1, or 2 if this process neither loaded nor wrote the version that the save replaces |
 //! | touch | 2 |
-//! | rename, at login | 4 |
+//! | rename, at login | 3, or 4 if it leaves no tombstone |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

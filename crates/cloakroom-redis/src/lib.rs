@@ -103,7 +103,8 @@
 //! | save, touch | 1 | 1; about once an hour 3, to move the session's time in the index |
 //! | create | 1 | 2 |
 //! | delete | 1 | 2 |
-//! | rename, at login | 3 | 4 to 5 |
+//! | rename, at login | 2 | 3 to 4 |
+//! | rename that leaves no tombstone | 3 | 4 to 5 |
 //! | list a user's sessions | | 2 for up to 64 sessions, plus 1 for every further 64 |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
