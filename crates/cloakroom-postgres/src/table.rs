@@ -33,8 +33,8 @@ const RENAME: &str = r#"UPDATE "{table}"
     WHERE lookup = $11 AND version = $10
         AND NOT EXISTS (SELECT 1 FROM "{table}" WHERE lookup = $1)"#;
 
-// PostgreSQL runs the update first, because the insert reads its result. So the old key is free when
-// the tombstone is inserted. The statement counts the inserted row.
+// PostgreSQL runs the update first, because the insert reads its result. So the old key is free
+// when the tombstone is inserted. The reported number of rows is that of the insert.
 const RENAME_LEAVING_TOMBSTONE: &str = r#"WITH moved AS (
         UPDATE "{table}"
         SET lookup = $1, version = $2, data = $3, created_at = $4, touched_at = $5,

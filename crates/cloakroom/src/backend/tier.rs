@@ -77,8 +77,8 @@ impl Tier {
     }
 
     /// Does what [`save`](Self::save) does, and moves the entry to a fresh key. A tombstone stays
-    /// at the old key. If the store's answer is lost, the entry may have moved, and the fresh key is
-    /// added to `lost`.
+    /// at the old key. If the store's answer is lost, the entry may have moved, and the fresh key
+    /// is added to `lost`.
     pub(super) async fn rename(
         &self,
         from: &EntryRef,

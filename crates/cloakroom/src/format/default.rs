@@ -34,8 +34,8 @@ use crate::model::{
 /// | [`BrowserClose`](Expiry::BrowserClose) | `browser_close`: `true` |
 /// | [`BrowserCloseOrIdle`](Expiry::BrowserCloseOrIdle) | `browser_close` and `idle_secs` |
 ///
-/// * **Tombstone**: the byte `1`, and a JSON object with the members `moved_to`, the store key of the
-///   successor in base64url without padding, and `owner`, which is left out if there is none.
+/// * **Tombstone**: the byte `1`, and a JSON object with two members. `moved_to` is the store key
+///   of the successor in base64url without padding. `owner` is left out if there is none.
 ///
 /// # Examples
 /// ```

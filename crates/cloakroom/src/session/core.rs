@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::once_per_minute::OncePerMinute;
 use super::policy::Policy;
 use super::queue::CommitQueue;
 use crate::backend::{Backend, Loaded};
@@ -94,11 +95,13 @@ impl Core {
             if !self.is_from_the_future(&record.meta, now) {
                 return Loaded::Session((record, version));
             }
-            tracing::warn!(
-                session = %self.backend.tag(store_key),
-                "ignoring a session whose times are in the future; synchronise the clocks of the \
-                 servers"
-            );
+            if FROM_THE_FUTURE.is_due(now) {
+                tracing::warn!(
+                    session = %self.backend.tag(store_key),
+                    "ignoring a session whose times are in the future; synchronise the clocks of \
+                     the servers"
+                );
+            }
             return Loaded::Nothing;
         }
         // An expired entry is never saved again, so it can be deleted without comparing versions.
@@ -118,8 +121,8 @@ impl Core {
         expires > now && expires <= latest
     }
 
-    /// Loads the session that has moved, wherever it is now, if it is alive and belongs to the owner
-    /// in the tombstone. Returns `None` if the tombstone has no owner.
+    /// Loads the session that has moved, wherever it is now, if it is alive and belongs to the
+    /// owner in the tombstone. Returns `None` if the tombstone has no owner.
     pub(crate) async fn successor(&self, tombstone: &Tombstone) -> Result<Option<Record>> {
         if tombstone.owner.is_none() {
             return Ok(None);
@@ -249,6 +252,9 @@ impl Core {
         ))
     }
 }
+
+/// One limit for the whole process: all such sessions have the same cause.
+static FROM_THE_FUTURE: OncePerMinute = OncePerMinute::new();
 
 /// How many times a session may move to a new key while it is being ended or looked for.
 const MAX_MOVES: usize = 8;

@@ -4,6 +4,7 @@ mod commit;
 mod core;
 mod edits;
 mod handle;
+mod once_per_minute;
 mod plan;
 mod policy;
 mod presented;

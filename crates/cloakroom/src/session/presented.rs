@@ -1,13 +1,12 @@
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::SystemTime;
 
 use super::core::Core;
+use super::once_per_minute::OncePerMinute;
 use crate::backend::Loaded;
 use crate::format::{Format, OnDuplicates};
 use crate::http::{Cookie, CookieSet};
-use crate::model::{Record, Result, SavedEntry, SessionKey, millis};
+use crate::model::{Record, Result, SavedEntry, SessionKey};
 
 /// The session cookies that a request presents.
 #[derive(Debug, Default)]
@@ -206,30 +205,8 @@ fn warn(core: &Core, used: &str) {
     }
 }
 
-/// Limits a warning to one a minute.
-struct OncePerMinute(AtomicI64);
-
-impl OncePerMinute {
-    const fn new() -> Self {
-        Self(AtomicI64::new(i64::MIN))
-    }
-
-    /// Returns whether the warning is due at `now`, and counts it if it is.
-    fn is_due(&self, now: SystemTime) -> bool {
-        let (now, last) = (millis(now), self.0.load(Ordering::Relaxed));
-        // The difference is also large if the clock was set back, so the warning is then due, too.
-        now.abs_diff(last) >= A_MINUTE_MILLIS
-            && self
-                .0
-                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-    }
-}
-
 /// One limit for the whole process, because the warning has the same cause for all visitors.
 static SEVERAL_KEYS: OncePerMinute = OncePerMinute::new();
-
-const A_MINUTE_MILLIS: u64 = 60_000;
 
 /// The maximum number of different keys that are looked up for one request. A browser has more only
 /// if an attacker planted them.
@@ -243,7 +220,6 @@ mod tests {
 
     use super::*;
     use crate::format::DefaultFormat;
-    use crate::model::from_millis;
 
     #[test]
     fn only_a_well_formed_cookie_with_exactly_this_name_is_read() {
@@ -295,17 +271,6 @@ mod tests {
         let presented = presented(&[&sent.join(";")]);
         assert!(matches!(presented.keys, Keys::TooMany));
         assert!(presented.has_keys() && !presented.is_junk());
-    }
-
-    #[test]
-    fn a_warning_is_due_once_a_minute_even_after_the_clock_was_set_back() {
-        let warning = OncePerMinute::new();
-        let due: Vec<i64> = [0, 1, 59_999, 60_000, 60_001, 120_000, 500, 501]
-            .into_iter()
-            .filter(|&at| warning.is_due(from_millis(at)))
-            .collect();
-
-        assert_eq!(due, [0, 60_000, 120_000, 500]);
     }
 
     fn read(lines: &[&str]) -> Option<String> {

@@ -219,8 +219,8 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Provided method
     /// 1. Creates a copy at `to`, with another save id.
-    /// 2. Saves the tombstone over `from`, or an expired entry if there is no tombstone. This is the
-    ///    compare-and-swap that moves the session. If it is stale, deletes the copy and returns
+    /// 2. Saves the tombstone over `from`, or an expired entry if there is no tombstone. This is
+    ///    the compare-and-swap that moves the session. If it is stale, deletes the copy and returns
     ///    `Stale`.
     /// 3. Saves `new` over the copy, and deletes the expired entry at `from`.
     ///
