@@ -10,8 +10,6 @@ use common::{
     visitor::{Visitor, main, target},
 };
 
-const SESSIONS: &str = "SELECT COUNT(*) FROM cloakroom_session";
-
 #[tokio::test]
 async fn visitors_choose_the_number_of_results_per_page() {
     let site = Site::new().await;
@@ -60,7 +58,7 @@ async fn visitors_choose_the_number_of_results_per_page() {
         "{}",
         main(&page)
     );
-    assert_eq!(site.number(SESSIONS).await, 0);
+    assert_eq!(site.stored_sessions().await, 0);
     let save = async |next: &str| {
         stranger
             .send(
@@ -357,7 +355,7 @@ async fn visitors_list_and_delete_their_session_items() {
         forget(item).await;
     }
     assert_eq!(
-        site.number(SESSIONS).await,
+        site.stored_sessions().await,
         0,
         "deleting the last item ends the session"
     );
@@ -368,7 +366,7 @@ async fn visitors_list_and_delete_their_session_items() {
         target(&stranger.send("/catalog/remembered/forget/", &[]).await),
         "/catalog/remembered/"
     );
-    assert_eq!(site.number(SESSIONS).await, 0);
+    assert_eq!(site.stored_sessions().await, 0);
     assert_eq!(
         stranger.get("/catalog/remembered/forget/").await.status,
         405
@@ -393,7 +391,7 @@ async fn deleting_the_last_item_ends_the_session_despite_an_unread_message() {
         assert!(stranger.browser.cookie("sessionid").is_some());
         post("/catalog/remembered/forget/", ("item", item)).await;
         assert!(stranger.browser.cookie("sessionid").is_none(), "{item}");
-        assert_eq!(site.number(SESSIONS).await, 0);
+        assert_eq!(site.stored_sessions().await, 0);
     }
 }
 
@@ -412,7 +410,7 @@ async fn deleting_all_items_keeps_the_login_under_a_new_key() {
         words.contains("logged in as member") && words.contains("remembers nothing about you"),
         "{words}"
     );
-    assert_eq!(site.number(SESSIONS).await, 1);
+    assert_eq!(site.stored_sessions().await, 1);
 }
 
 #[tokio::test]

@@ -31,10 +31,7 @@ async fn a_login_keeps_the_session_items_under_a_new_key_and_records_the_time() 
             .await
             .is_some()
     );
-    assert_eq!(
-        site.number("SELECT COUNT(*) FROM cloakroom_session").await,
-        1
-    );
+    assert_eq!(site.stored_sessions().await, 1);
     // A login also changes the CSRF token.
     let stale = format!("csrfmiddlewaretoken={token_before}");
     assert_eq!(
@@ -184,10 +181,7 @@ async fn a_login_as_another_user_ends_the_session_of_the_first_user() {
         home.contains("1 time.") && home.contains("reader2"),
         "{home}"
     );
-    assert_eq!(
-        site.number("SELECT COUNT(*) FROM cloakroom_session").await,
-        1
-    );
+    assert_eq!(site.stored_sessions().await, 1);
 }
 
 #[tokio::test]
@@ -238,10 +232,7 @@ async fn a_login_is_suspended_while_the_user_is_inactive_and_ends_if_the_passwor
     assert_eq!(member.get("/catalog/mybooks/").await.status, 200);
     site.set_password("member", "Another-lantern-8").await;
     assert!(target(&member.get("/catalog/mybooks/").await).starts_with("/accounts/login/"));
-    assert_eq!(
-        site.number("SELECT COUNT(*) FROM cloakroom_session").await,
-        0
-    );
+    assert_eq!(site.stored_sessions().await, 0);
 }
 
 #[tokio::test]
