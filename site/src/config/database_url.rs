@@ -34,7 +34,7 @@ impl FromStr for DatabaseUrl {
             return Err("the URL names no file; write `sqlite://PATH`");
         }
         if path.contains('?') {
-            return Err("parameters after `?` are not understood; write `sqlite://PATH`");
+            return Err("parameters after `?` are not supported; write `sqlite://PATH`");
         }
         if path.contains('\0') {
             return Err("the path contains a null character");

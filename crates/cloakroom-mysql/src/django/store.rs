@@ -375,7 +375,7 @@ impl fmt::Debug for DjangoTable {
 }
 
 /// The advice in the error message if the table does not exist.
-const NO_TABLE: &str = "run `manage.py migrate` of the Django site, or call `migrate`";
+const NO_TABLE: &str = "run `manage.py migrate` in the Django site, or call `DjangoTable::migrate`";
 
 #[cfg(test)]
 mod tests {

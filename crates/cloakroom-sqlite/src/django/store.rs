@@ -352,7 +352,7 @@ fn outcome(changed: usize, new: &Draft) -> Outcome {
 }
 
 /// The advice in the error message if the table is missing.
-const NO_TABLE: &str = "run `manage.py migrate` of the Django site, or call `migrate`";
+const NO_TABLE: &str = "run `manage.py migrate` in the Django site, or call `DjangoTable::migrate`";
 
 /// The maximum number of rows that one step of a sweep deletes. The writer deletes that many rows
 /// in well under a millisecond.

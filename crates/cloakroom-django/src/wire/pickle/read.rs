@@ -330,7 +330,7 @@ impl Machine {
 
             b'P' | b'Q' => return Err(Refused("it has persistent ids")),
             EXT1 | EXT2 | EXT4 => return Err(Refused("it has extension codes")),
-            NEXT_BUFFER | READONLY_BUFFER => return Err(Refused("a part of it is out of band")),
+            NEXT_BUFFER | READONLY_BUFFER => return Err(Refused("it has out-of-band buffers")),
             _ => return Err(BROKEN),
         }
         Ok(())
@@ -354,7 +354,9 @@ impl Machine {
             return Err(BROKEN);
         };
         if is_dangerous(module_text, name_text) {
-            return Err(Refused("it names a function that runs programs"));
+            return Err(Refused(
+                "it names a module or function that is used in attacks",
+            ));
         }
         self.node(Node::Global {
             protocol: self.protocol,
@@ -401,7 +403,9 @@ impl Machine {
     /// backslash is also refused, because it may start an escape.
     fn python2_text(&mut self, text: Bytes) -> Result<(), Refused> {
         if !text.is_ascii() || text.contains(&b'\\') {
-            return Err(Refused("it has strings of Python 2"));
+            return Err(Refused(
+                "it has a string of Python 2 that is not ASCII or has a backslash",
+            ));
         }
         self.node(Node::Text(text))
     }
