@@ -30,7 +30,7 @@ async fn a_database_file_of_django_opens_without_a_conversion() {
 }
 
 #[tokio::test]
-async fn a_new_database_file_has_the_tables_and_rows_of_django() {
+async fn a_new_database_file_has_the_same_tables_and_rows_as_one_of_django() {
     let (ours, django) = (Site::new().await, Site::of_django().await);
     let same = async |query: &'static str| {
         let ours = rows(ours.application.db(), query).await;

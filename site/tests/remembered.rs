@@ -210,7 +210,7 @@ async fn the_welcome_notice_can_be_dismissed() {
 }
 
 #[tokio::test]
-async fn the_overdue_notice_can_be_dismissed_until_another_copy_is_overdue() {
+async fn a_dismissed_overdue_notice_returns_when_another_copy_becomes_overdue() {
     let site = Site::new().await;
     let member = site.visitor("member").await;
     let words = member.words("/catalog/").await;

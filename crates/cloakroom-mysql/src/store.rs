@@ -349,7 +349,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn once_prepared_each_call_is_one_round_trip() {
+    async fn a_repeated_call_executes_one_statement_and_prepares_none() {
         let Some(server) = mariadb() else { return };
         let builder = MysqlStore::builder(server.url())
             .table(unique_name())

@@ -42,7 +42,7 @@ mod tests {
     use crate::web::{error_page, request_log};
 
     #[tokio::test]
-    async fn a_panic_is_logged_with_the_request_id_and_the_page_hides_its_message() {
+    async fn a_panic_is_logged_with_the_request_id_and_the_page_does_not_show_the_panic_message() {
         let log = Log::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()

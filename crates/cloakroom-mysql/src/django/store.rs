@@ -388,7 +388,7 @@ mod tests {
     use cloakroom::store::SaveId;
 
     #[tokio::test]
-    async fn once_prepared_each_call_is_one_round_trip() {
+    async fn a_repeated_call_executes_one_statement_and_prepares_none() {
         let Some(server) = mariadb() else { return };
         let builder = DjangoTable::builder(server.url()).table(unique_name());
         let store = builder.connections(1).connect().await.unwrap();
