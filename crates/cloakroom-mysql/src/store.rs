@@ -361,7 +361,7 @@ mod tests {
 
         call_everything(&store, 2).await;
 
-        // Reading the counters executes two more statements.
+        // The two additional statements read the counters.
         let after = [statement_count(&store).await, prepare_count(&store).await];
         assert_eq!(after, [before[0] + CALLS + 2, before[1]]);
     }

@@ -3,7 +3,7 @@ use std::{
     str::FromStr,
 };
 
-/// The path of an SQLite file, written `sqlite://PATH`.
+/// A database URL: the path of an SQLite file, written as `sqlite://PATH` or `sqlite:PATH`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseUrl {
     path: PathBuf,

@@ -21,7 +21,7 @@ pub(crate) async fn keep(State(limit): State<Duration>, request: Request, next: 
     match tokio::time::timeout(limit, answering).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
-            // The panic hook has logged the location.
+            // The panic hook has already logged where the handler panicked.
             tracing::error!("handling a request: the handler panicked");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }

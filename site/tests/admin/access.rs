@@ -9,7 +9,7 @@ use crate::common::{
 const REFUSED: &str = "Please enter the correct username and password for a staff account. \
                        Note that both fields may be case-sensitive.";
 
-/// Returns the pages of the staff area: first the pages of the catalogue, then the pages of
+/// Returns the paths of the staff area: first the pages of the catalogue, then the pages of
 /// accounts and sessions.
 fn pages() -> [Vec<String>; 2] {
     let mut catalogue = vec!["/admin/".to_owned(), "/admin/catalog/".to_owned()];
