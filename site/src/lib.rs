@@ -1,4 +1,5 @@
-//! LocalLibrary: the catalogue of a library, served from the tables of Django's LocalLibrary.
+//! LocalLibrary: a web site with the catalogue of a library. Its tables are those of the Django
+//! site LocalLibrary, which MDN's Django tutorial builds.
 //!
 //! `main` and the tests start with [`Application::build`]:
 //!

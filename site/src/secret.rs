@@ -23,7 +23,7 @@ const ALPHANUMERIC: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghij
 
 /// Keys from tutorials, documentation and examples. They are public, so anyone can sign with them.
 const PUBLISHED: [&str; 14] = [
-    // The first two keys are in the repository and in the text of Django's LocalLibrary tutorial.
+    // The first two keys are in the repository and in the text of MDN's Django tutorial.
     "django-insecure-&psk#na5l=p3q8_a+-$4w1f^lt3lx1c@d*p4x$ymm_rn7pwb87",
     "cg#p$g+j9tax!#a3cup@1$8obt2_+&k3q+pmu)5%asj6yjpkag",
     "changeme",

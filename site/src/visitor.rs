@@ -9,7 +9,8 @@ use cloakroom_django::auth::messages::{self, Level, Message};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-/// The number of visits to the home page. Django's LocalLibrary stores it under the same name.
+/// The number of visits to the home page. The LocalLibrary of MDN's Django tutorial stores the
+/// number under the same name.
 const NUM_VISITS: Item<u64> = Item::new("num_visits");
 
 /// The number of results on a page.

@@ -1,5 +1,6 @@
-//! A database file that Django's LocalLibrary wrote works on this site, and a new file of this site
-//! has the same tables and rows.
+//! This site has the same tables as LocalLibrary, the Django site that MDN's Django tutorial
+//! builds. A database file that the Django site wrote works on this site, and a new database file
+//! of this site has the same tables and rows.
 
 // Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
@@ -30,7 +31,7 @@ async fn a_database_file_of_django_opens_without_a_conversion() {
 }
 
 #[tokio::test]
-async fn a_new_database_file_has_the_tables_and_rows_of_django() {
+async fn a_new_database_file_has_the_same_tables_and_rows_as_one_of_django() {
     let (ours, django) = (Site::new().await, Site::of_django().await);
     let same = async |query: &'static str| {
         let ours = rows(ours.application.db(), query).await;
@@ -73,7 +74,7 @@ async fn the_users_of_a_new_database_file_have_different_passwords() {
     let hashed =
         "SELECT COUNT(DISTINCT password) FROM auth_user WHERE password LIKE 'pbkdf2_sha256$%'";
     assert_eq!(site.number(hashed).await, 11);
-    // The message has two lines of text, and a line with the password of each of the eleven users.
+    // The message has two lines of text, and for each of the eleven users a line with the password.
     let message = site.application.startup_message();
     assert_eq!(message.lines().count(), 13, "{message}");
     assert!(message.contains("\n  librarian   "), "{message}");
@@ -82,7 +83,7 @@ async fn the_users_of_a_new_database_file_have_different_passwords() {
 #[tokio::test]
 async fn due_dates_of_a_new_database_file_count_from_today() {
     let site = Site::new().await;
-    // The first copy of the catalogue is due in three days.
+    // In the demo catalogue, the due date of this copy is three days after the file was created.
     let due = "SELECT due_back = date('now', '+3 days') FROM catalog_bookinstance \
                WHERE id = 'a2f73175924d4524ac9ae0b94e759058'";
     assert_eq!(site.number(due).await, 1);

@@ -1,4 +1,5 @@
-//! The items in a visitor's session: preferences, notices and recently viewed books.
+//! The items that the site keeps in a visitor's session: preferences, dismissed notices and
+//! recently viewed books.
 
 // Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
@@ -87,7 +88,8 @@ async fn visitors_choose_the_number_of_results_per_page() {
             .nth(1)
             .unwrap_or_else(|| panic!("{path}: {words}"));
         let found: u32 = of.split('.').next().unwrap().parse().unwrap();
-        // The search need only have several pages.
+        // This test does not check how many books the search finds, so it accepts any number of
+        // pages above 1 for the search.
         assert!(
             found == pages || path.contains("search") && found > 1,
             "{path}: {found}"
@@ -208,7 +210,7 @@ async fn the_welcome_notice_can_be_dismissed() {
 }
 
 #[tokio::test]
-async fn the_overdue_notice_can_be_dismissed_until_another_copy_is_overdue() {
+async fn a_dismissed_overdue_notice_returns_when_another_copy_becomes_overdue() {
     let site = Site::new().await;
     let member = site.visitor("member").await;
     let words = member.words("/catalog/").await;

@@ -349,7 +349,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn once_prepared_each_call_is_one_round_trip() {
+    async fn a_repeated_call_executes_one_statement_and_prepares_none() {
         let Some(server) = mariadb() else { return };
         let builder = MysqlStore::builder(server.url())
             .table(unique_name())
@@ -361,7 +361,7 @@ mod tests {
 
         call_everything(&store, 2).await;
 
-        // Reading the counters executes two more statements.
+        // The two additional statements read the counters.
         let after = [statement_count(&store).await, prepare_count(&store).await];
         assert_eq!(after, [before[0] + CALLS + 2, before[1]]);
     }

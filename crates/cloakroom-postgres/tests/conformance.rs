@@ -2,7 +2,7 @@
 //! another store on the same table, with named statements, or through a pooler in transaction mode.
 #![allow(
     clippy::unwrap_used,
-    reason = "test code; clippy does not recognise the helpers as such"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;

@@ -1,7 +1,7 @@
 //! Tests what calls return when the server, the connection or a concurrent transaction fails.
 #![allow(
     clippy::unwrap_used,
-    reason = "test code; clippy does not recognise the helpers as such"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;

@@ -2,7 +2,7 @@
 //! run on a different connection to the server, and other clients use the same connections.
 #![allow(
     clippy::unwrap_used,
-    reason = "test code; clippy does not recognise the helpers as such"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;

@@ -1,7 +1,7 @@
 //! Tests that the rights in the documentation are enough, and that each of them is needed.
 #![allow(
     clippy::unwrap_used,
-    reason = "test code; clippy does not recognise the helpers as such"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;

@@ -1,7 +1,7 @@
 //! Tests migrations: what they create, what they leave unchanged, and what they refuse.
 #![allow(
     clippy::unwrap_used,
-    reason = "test code; clippy does not recognise the helpers as such"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;

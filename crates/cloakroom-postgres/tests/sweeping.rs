@@ -1,7 +1,7 @@
 //! Tests that sweeps run concurrently with each other and with requests, and never wait for locks.
 #![allow(
     clippy::unwrap_used,
-    reason = "test code; clippy does not recognise the helpers as such"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;

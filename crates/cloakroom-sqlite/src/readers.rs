@@ -13,7 +13,8 @@ use crate::threads::{QUEUE_LEN, Threads};
 pub(crate) struct Readers<T> {
     jobs: Sender<Job<T>>,
     advice: Advice,
-    // Must stay below the sender; see `Threads`.
+    // Must stay below `jobs`, so that `jobs` is dropped first. Dropping `_threads` waits for the
+    // threads, which end only when `jobs` has been dropped.
     _threads: Threads,
 }
 
@@ -53,7 +54,7 @@ impl<T: Send + Sync + 'static> Readers<T> {
     ) -> Result<A> {
         let (answer, answered) = oneshot::channel::<Result<A, Cause>>();
         let job: Job<T> = Box::new(move |db, table| {
-            // Skip the job if the caller dropped its future.
+            // Skip the job if the caller has dropped its future and no longer waits for the result.
             if !answer.is_closed() {
                 let _ = answer.send(work(db, table).map_err(Cause::new));
             }

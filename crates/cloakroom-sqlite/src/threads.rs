@@ -3,8 +3,8 @@ use std::thread::{self, JoinHandle};
 
 /// Threads that are joined on drop.
 ///
-/// The threads end when their queue is closed. A struct must therefore declare the queue's sender
-/// above its `Threads` field: fields are dropped in the order of their declaration.
+/// The threads end when the sender of their queue is dropped. A struct must therefore declare the
+/// sender above its `Threads` field: fields are dropped in the order of their declaration.
 #[derive(Debug, Default)]
 pub(crate) struct Threads(Vec<JoinHandle<()>>);
 

@@ -12,12 +12,13 @@ use crate::threads::{QUEUE_LEN, Threads};
 
 /// The thread that writes.
 ///
-/// It commits all waiting calls as one group, in one transaction. The flush to the disk is almost
-/// the whole cost of a save, and the calls of a group share one flush.
+/// The thread commits all waiting calls as one group, in one transaction. The flush to the disk is
+/// almost the whole cost of a save, and the calls of a group share one flush.
 pub(crate) struct Writer<T> {
     jobs: Sender<Job<T>>,
     advice: Advice,
-    // Must stay below the sender; see `Threads`.
+    // Must stay below `jobs`, so that `jobs` is dropped first. Dropping `_threads` waits for the
+    // thread, which ends only when `jobs` has been dropped.
     _threads: Threads,
 }
 
@@ -79,7 +80,8 @@ type Answer = oneshot::Sender<Result<usize, Cause>>;
 fn write<T>(db: &Connection, table: &T, queue: &Receiver<Job<T>>) {
     while let Ok(first) = queue.recv() {
         let waiting = iter::once(first).chain(queue.try_iter().take(MAX_GROUP - 1));
-        // A caller that dropped its future checks the outcome itself; skip its job.
+        // Skip the job of a caller that has dropped its future. The caller no longer waits for a
+        // result, and `run` does not promise that such a job is carried out.
         let wanted = waiting.filter(|job| !job.answer.is_closed());
         let (group, answers) = wanted.map(|job| (job.work, job.answer)).unzip();
         commit(db, table, group, answers);
@@ -88,7 +90,8 @@ fn write<T>(db: &Connection, table: &T, queue: &Receiver<Job<T>>) {
 
 /// Runs the work of a group in one transaction, and sends each caller its result after the commit.
 fn commit<T>(db: &Connection, table: &T, group: Vec<Work<T>>, answers: Vec<Answer>) {
-    // `send` fails only if the caller dropped its future and no longer needs the result.
+    // `send` fails only if the caller has dropped its future. Then no result is needed, so failures
+    // of `send` are ignored.
     match in_one_transaction(db, table, group) {
         Ok(results) => {
             for (answer, result) in answers.into_iter().zip(results) {
@@ -123,9 +126,11 @@ fn in_one_transaction<T>(
     for work in group {
         match catch_unwind(AssertUnwindSafe(|| work(&transaction, table))) {
             // After a serious error, such as a full disk, SQLite rolls back and ends the whole
-            // transaction. It would commit each remaining job separately, so stop here.
+            // transaction. If the loop continued, SQLite would commit each remaining job
+            // separately, although the whole group is reported as failed.
             Ok(Err(cause)) if transaction.is_autocommit() => return Err(cause),
-            // SQLite has rolled back the failed statement only.
+            // If the job failed, SQLite has rolled back only the failed statement, and the
+            // transaction continues.
             Ok(result) => results.push(Some(result.map_err(Cause::new))),
             Err(_) => results.push(None),
         }

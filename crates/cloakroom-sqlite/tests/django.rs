@@ -2,7 +2,7 @@
 //! reads rows that Django wrote.
 #![allow(
     clippy::unwrap_used,
-    reason = "test code; clippy does not recognise the helpers as such"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;

@@ -1,7 +1,8 @@
-//! How the writer commits waiting calls in groups, and which calls a failure in a group affects.
+//! How the store's writer thread commits waiting calls in groups, and which calls a failure in a
+//! group affects.
 #![allow(
     clippy::unwrap_used,
-    reason = "test code; clippy does not recognise the helpers as such"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;
@@ -53,8 +54,8 @@ async fn waiting_saves_share_a_commit_and_are_acknowledged_after_it() {
             "a save was acknowledged before its commit"
         );
     }
-    // The writer commits the saves that it took from the queue before the lock was released, and
-    // then all others.
+    // There are at most two groups: the saves that the writer had taken from the queue before the
+    // lock was released, and the saves that were still in the queue.
     let commits = commits_in_log(&path);
     assert!(
         (1..=2).contains(&commits),
@@ -236,7 +237,9 @@ fn the_last_clone_can_be_dropped_on_the_thread_that_sends_the_result() {
     assert!(poll.is_pending());
     drop(future);
 
-    // If the writer's thread joined itself, it would panic and close the channel.
+    // After this line, only the writer thread has the task. When the thread wakes the task, `wake`
+    // drops the store on this thread. If dropping the store made the thread join itself, the join
+    // would panic, `wake` would send no message, and `recv` would return an error.
     drop((task, waker));
     is_dropped.recv().unwrap();
 }
@@ -256,8 +259,10 @@ impl<F: Future + Send> Wake for Task<F> {
 
 /// Counts the transactions in the write-ahead log.
 ///
-/// A frame of the current log has the same salts as the log's header. Only the last frame of a
-/// transaction contains the size of the database; in its place, the other frames contain 0.
+/// The log is a header and a sequence of frames, each with one written page. Frames of the current
+/// log have the same salts, which are random numbers, as the header; the first frame with other
+/// salts is left from an earlier log. The last frame of a transaction contains the size of the
+/// database, and all other frames contain 0 in the same place.
 fn commits_in_log(path: &Path) -> usize {
     let log = fs::read(log_path(path)).unwrap();
     let (header, frames) = log.split_at(32);

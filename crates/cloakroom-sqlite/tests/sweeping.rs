@@ -1,7 +1,7 @@
 //! Sweeping: which sessions a sweep deletes, and that other calls do not wait for it.
 #![allow(
     clippy::unwrap_used,
-    reason = "test code; clippy does not recognise the helpers as such"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;

@@ -35,13 +35,14 @@ pub(super) enum RecordDraft {
     User(UserForm),
 }
 
-/// The choices in the form of a record.
+/// The choices that the select fields of a record's form offer.
 #[derive(Clone)]
 pub(super) enum FieldChoices {
     /// The form has no field with choices.
     None,
     Book(BookChoices),
-    /// `books` is `None` in a row below the form of a book, where the book is known.
+    /// `books` is `None` if the form is a row in the table of copies on the page of a book. Such a
+    /// row has no field for the book.
     Copy {
         books: Option<Choices>,
         users: Choices,
@@ -62,8 +63,8 @@ pub(super) enum SaveOutcome {
 }
 
 impl FieldChoices {
-    /// Loads the choices in the form of a record of this kind. If `is_row`, leaves out the choices
-    /// of a parent, because the fields are in a row below the form of the record's parent.
+    /// Loads the choices that the form of a record of this kind offers. If `is_row`, the form is a
+    /// row on the page of the record's parent, so the choices of a parent are left out.
     pub(super) async fn load(
         db: &SqlitePool,
         kind: ModelKind,
@@ -152,7 +153,7 @@ pub(super) fn initial_fields(
     fields.into_inner()
 }
 
-/// Returns the values in the form of a new record.
+/// Returns the values with which the form for a new record is filled at first.
 pub(super) fn first_values(kind: ModelKind) -> Form {
     match kind {
         ModelKind::Copy => copies::first_values(),
@@ -191,7 +192,7 @@ impl RecordDraft {
         }
     }
 
-    /// Sets the parent of a record that was read from a row below the form of its parent.
+    /// Sets the parent of a record that was read from a row on the page of its parent.
     pub(super) fn set_parent(&mut self, parent: &RecordKey) {
         match self {
             Self::Book(book) => book.author = parent.number(),

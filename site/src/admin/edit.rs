@@ -73,8 +73,8 @@ pub(crate) async fn create(
     save(&visit, model, None, &form).await
 }
 
-/// The page with the form of a record. Users who may view but not change the record see its values
-/// without a form.
+/// The page with the form for changing a record. Users who may view but not change the record see
+/// its values without a form.
 pub(crate) async fn change(visit: Visit, at: RecordInPath) -> Result<Response, PageError> {
     let RecordInPath { model, key } = at;
     let user = require_action(&visit, model, &[Action::View, Action::Change]).await?;

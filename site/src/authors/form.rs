@@ -32,7 +32,7 @@ const UPDATE: &str = "\
     UPDATE catalog_author \
     SET first_name = ?, last_name = ?, date_of_birth = ?, date_of_death = ? WHERE id = ?";
 
-/// The values of the form of an author.
+/// The values of an author's form.
 pub(crate) struct Author {
     first_name: String,
     last_name: String,
@@ -58,7 +58,7 @@ pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageErr
     saved(&visit, &author, id, "added").await
 }
 
-/// The page with the form of an author.
+/// The page with the form for changing an author.
 pub(crate) async fn edit(
     visit: Visit,
     RecordId(id): RecordId,
@@ -85,7 +85,8 @@ pub(crate) async fn update(
     saved(&visit, &author, id, "changed").await
 }
 
-/// Reads and validates the form.
+/// Adds the fields of the form, and reads and validates their values. Returns `None` if a value is
+/// not valid, or if the form is shown for the first time and was not submitted yet.
 pub(crate) fn read(fields: &mut Fields<'_>) -> Option<Author> {
     let first_name = fields.line("first_name", "First name", MAX_NAME);
     let last_name = fields.line("last_name", "Last name", MAX_NAME);
@@ -107,7 +108,7 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Option<Author> {
 }
 
 impl Author {
-    /// Adds the author. Returns the id.
+    /// Adds the author and returns their id.
     pub(crate) async fn insert(&self, db: impl SqliteExecutor<'_>) -> Result<i64, PageError> {
         let insert = sqlx::query_scalar(INSERT)
             .bind(&self.first_name)
@@ -117,7 +118,7 @@ impl Author {
         Ok(insert.fetch_one(db).await?)
     }
 
-    /// Changes the author with this id.
+    /// Changes the author with this id to these values.
     ///
     /// # Errors
     /// [`PageError::NotFound`] if there is no such author.
@@ -139,7 +140,7 @@ impl Author {
     }
 }
 
-/// Loads the values in the form of an author.
+/// Loads an author and returns the values with which the author's form is filled.
 async fn stored(db: &SqlitePool, id: i64) -> Result<Form, PageError> {
     type Row = (String, String, Option<String>, Option<String>);
     let row: Option<Row> = sqlx::query_as(AUTHOR).bind(id).fetch_optional(db).await?;

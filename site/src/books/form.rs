@@ -50,7 +50,7 @@ const DROP_GENRES: &str = "\
 const ADD_GENRES: &str = "\
     INSERT OR IGNORE INTO catalog_book_genre (book_id, genre_id) SELECT ?, value FROM json_each(?)";
 
-/// The values of the form of a book. `author`, `language` and `genres` are the ids of records that
+/// The values of a book's form. `author`, `language` and `genres` are the ids of records that
 /// existed when the form was read.
 pub(crate) struct Book {
     pub(crate) title: String,
@@ -61,10 +61,11 @@ pub(crate) struct Book {
     genres: Vec<String>,
 }
 
-/// The choices in the form.
+/// The choices that the select fields of the form offer.
 #[derive(Clone)]
 pub(crate) struct BookChoices {
-    /// `None` in a row below the form of an author, where the author is known.
+    /// `None` if the form is a row in the table of books on the page of an author. Such a row has
+    /// no field for the author.
     pub(crate) authors: Option<Choices>,
     genres: Choices,
     languages: Choices,
@@ -96,7 +97,7 @@ pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageErr
     saved(&visit, &book, id, "added").await
 }
 
-/// The page with the form of a book.
+/// The page with the form for changing a book.
 pub(crate) async fn edit(
     visit: Visit,
     RecordId(id): RecordId,
@@ -133,7 +134,8 @@ pub(crate) async fn update(
     saved(&visit, &book, id, "changed").await
 }
 
-/// Reads and validates the form.
+/// Adds the fields of the form, and reads and validates their values. Returns `None` if a value is
+/// not valid, or if the form is shown for the first time and was not submitted yet.
 pub(crate) fn read(fields: &mut Fields<'_>, choices: BookChoices) -> Option<Book> {
     let invalid = InvalidChoice::Unquoted;
     let title = fields.line("title", "Title", MAX_TITLE);
@@ -162,7 +164,7 @@ pub(crate) fn read(fields: &mut Fields<'_>, choices: BookChoices) -> Option<Book
 fn read_isbn(fields: &mut Fields<'_>, typed: &str) -> Option<String> {
     let error = match isbn::parse(typed) {
         Ok(isbn) => return Some(isbn),
-        // A text that consists of hyphens and white space counts as empty.
+        // A text of only hyphens and white space counts as empty.
         Err(IsbnError::Invalid) if typed.chars().all(|c| c == '-' || c.is_whitespace()) => {
             REQUIRED.to_owned()
         }
@@ -177,7 +179,7 @@ fn read_isbn(fields: &mut Fields<'_>, typed: &str) -> Option<String> {
 }
 
 impl Book {
-    /// Adds the book. Returns the id.
+    /// Adds the book and returns its id.
     pub(crate) async fn insert(&self, db: &mut SqliteConnection) -> Result<i64, PageError> {
         let insert = sqlx::query_scalar(INSERT)
             .bind(&self.title)
@@ -190,7 +192,7 @@ impl Book {
         Ok(id)
     }
 
-    /// Changes the book with this id.
+    /// Changes the book with this id to these values.
     ///
     /// # Errors
     /// [`PageError::NotFound`] if there is no such book.
@@ -226,7 +228,7 @@ impl BookChoices {
     }
 }
 
-/// Parses an id. The id was chosen from a list, so it is a number.
+/// Parses the id of a record that the visitor chose from a list. All ids in the list are numbers.
 fn number(id: &str) -> Option<i64> {
     id.parse().ok()
 }
@@ -257,7 +259,7 @@ async fn set_genres(
     Ok(())
 }
 
-/// Loads the values in the form of a book.
+/// Loads a book and returns the values with which its form is filled.
 async fn stored(db: &SqlitePool, id: i64) -> Result<Form, PageError> {
     type Row = (String, Option<i64>, String, String, Option<i64>);
     let row: Option<Row> = sqlx::query_as(BOOK).bind(id).fetch_optional(db).await?;

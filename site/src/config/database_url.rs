@@ -3,7 +3,7 @@ use std::{
     str::FromStr,
 };
 
-/// The path of an SQLite file, written `sqlite://PATH`.
+/// A database URL: the path of an SQLite file, written as `sqlite://PATH` or `sqlite:PATH`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseUrl {
     path: PathBuf,
@@ -34,7 +34,7 @@ impl FromStr for DatabaseUrl {
             return Err("the URL names no file; write `sqlite://PATH`");
         }
         if path.contains('?') {
-            return Err("parameters after `?` are not understood; write `sqlite://PATH`");
+            return Err("parameters after `?` are not supported; write `sqlite://PATH`");
         }
         if path.contains('\0') {
             return Err("the path contains a null character");

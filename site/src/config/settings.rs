@@ -17,8 +17,9 @@ RUST_LOG filters the log (default: info).";
 // This doc comment is part of the text of `--help`.
 /// LocalLibrary: the web site of a library, with its catalogue in an SQLite file.
 ///
-/// The tables are those of Django's LocalLibrary. This program can open a database file that Django
-/// created, and Django can open a file that this program created.
+/// The tables are those of the LocalLibrary of MDN's Django tutorial. This program can open a
+/// database file that the Django site created, and the Django site can open a file that this
+/// program created.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "locallibrary", version, after_help = AFTER_HELP)]
 pub struct Config {

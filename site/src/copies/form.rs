@@ -41,7 +41,7 @@ const UPDATE: &str = "\
 
 const MOVE_TO_BOOK: &str = "UPDATE catalog_bookinstance SET book_id = ? WHERE id = ?";
 
-/// The values of the form of a copy.
+/// The values of a copy's form.
 pub(crate) struct Copy {
     imprint: String,
     due_back: Option<Date>,
@@ -74,7 +74,7 @@ pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageErr
     saved(&visit, &id, "added").await
 }
 
-/// The page with the form of a copy.
+/// The page with the form for changing a copy.
 pub(crate) async fn edit(visit: Visit, id: CopyId, layout: Layout) -> Result<Response, PageError> {
     let db = &visit.app().db;
     let form = stored(db, &id).await?;
@@ -95,7 +95,7 @@ pub(crate) async fn update(visit: Visit, id: CopyId, form: Form) -> Result<Respo
     saved(&visit, &id, "changed").await
 }
 
-/// Returns the values in the form of a new copy.
+/// Returns the values with which the form for a new copy is filled at first.
 pub(crate) fn first_values() -> Form {
     let values = [("status", Status::Maintenance.code())];
     values.into_iter().collect()
@@ -106,7 +106,8 @@ pub(crate) fn read_book(fields: &mut Fields<'_>, books: Choices) -> Option<Strin
     fields.choice("book", "Book", books, None, InvalidChoice::Unquoted)?
 }
 
-/// Reads and validates the form.
+/// Adds the fields of the form, and reads and validates their values. Returns `None` if a value is
+/// not valid, or if the form is shown for the first time and was not submitted yet.
 pub(crate) fn read(fields: &mut Fields<'_>, users: Choices) -> Option<Copy> {
     let imprint = fields.line("imprint", "Imprint", MAX_IMPRINT);
     let due_back = fields.date("due_back", "Due back", (None, None));
@@ -218,12 +219,13 @@ pub(crate) async fn users(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
     Ok(users.into_iter().map(choice).collect())
 }
 
-/// Parses an id. The id was chosen from a list, so it is a number.
+/// Parses the id of a record that the visitor chose from a list. All ids in the list are numbers,
+/// so the result is `None` only if the visitor chose no record.
 fn number(id: Option<&str>) -> Option<i64> {
     id?.parse().ok()
 }
 
-/// Loads the values in the form of a copy.
+/// Loads a copy and returns the values with which its form is filled.
 async fn stored(db: &SqlitePool, id: &CopyId) -> Result<Form, PageError> {
     type Row = (String, Option<String>, Option<i64>, String);
     let row: Option<Row> = sqlx::query_as(COPY)

@@ -33,7 +33,7 @@ const MAX_CONNECTIONS: u32 = 8;
 /// The first bytes of an SQLite file that is not empty.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// The tables as they are after all migrations of Django's LocalLibrary.
+/// The tables as all migrations of the LocalLibrary of MDN's Django tutorial create them.
 ///
 /// SQLite stores the text of the statements, and a test compares this text with the one that Django
 /// produces. The lines of the file must therefore not be wrapped.

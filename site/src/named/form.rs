@@ -66,7 +66,7 @@ impl NamedRecord {
         self.saved(&visit, &name, id, "added").await
     }
 
-    /// The page with the form of a record.
+    /// The page with the form for changing a record.
     async fn edit_form(
         &self,
         visit: Visit,
@@ -124,7 +124,7 @@ impl NamedRecord {
         Ok(others.iter().any(|other| other.to_lowercase() == name))
     }
 
-    /// Adds a record with this name. Returns the id.
+    /// Adds a record with this name and returns its id.
     pub(crate) async fn insert(
         &self,
         db: impl SqliteExecutor<'_>,

@@ -17,13 +17,14 @@ use crate::{
 
 const PAGE: &str = "/catalog/preferences/";
 
-/// The values of the form.
+/// The valid values of the preferences form.
 struct Preferences {
     per_page: u64,
     scheme: Option<Scheme>,
 }
 
-/// The page with the preferences.
+/// The page with the preferences form. The query parameter `next` is the page to which the visitor
+/// returns after saving.
 pub(crate) async fn show(layout: Layout, RawQuery(query): RawQuery) -> Result<Response, PageError> {
     let form = [
         ("per_page", layout.per_page().to_string()),
@@ -40,7 +41,8 @@ pub(crate) async fn show(layout: Layout, RawQuery(query): RawQuery) -> Result<Re
     page(layout, fields, next.map(|(_, next)| next.into_owned()))
 }
 
-/// Stores the preferences in the session.
+/// Stores the submitted preferences in the session and redirects to `next`. If a value is not
+/// valid, shows the form again.
 pub(crate) async fn save(visit: Visit, form: Form) -> Result<Response, PageError> {
     let mut fields = Fields::submitted(&form);
     let Some(preferences) = read(&mut fields) else {
@@ -49,7 +51,7 @@ pub(crate) async fn save(visit: Visit, form: Form) -> Result<Response, PageError
     };
     let session = visit.session().await?;
     visitor::set_per_page(&session, preferences.per_page)?;
-    // A form without this field leaves the colour scheme unchanged.
+    // If the form lacks this field, the colour scheme stays unchanged.
     if form.get("colour_scheme").is_some() {
         visitor::set_scheme(&session, preferences.scheme)?;
     }

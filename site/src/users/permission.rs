@@ -1,4 +1,4 @@
-/// A permission of Django's LocalLibrary.
+/// A permission that the LocalLibrary of MDN's Django tutorial has, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Permission {
     MarkReturned,

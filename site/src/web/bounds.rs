@@ -21,7 +21,7 @@ pub(crate) async fn keep(State(limit): State<Duration>, request: Request, next: 
     match tokio::time::timeout(limit, answering).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
-            // The panic hook has logged the location.
+            // The panic hook has already logged where the handler panicked.
             tracing::error!("handling a request: the handler panicked");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
@@ -42,7 +42,7 @@ mod tests {
     use crate::web::{error_page, request_log};
 
     #[tokio::test]
-    async fn a_panic_is_logged_with_the_request_id_and_the_page_hides_its_message() {
+    async fn a_panic_is_logged_with_the_request_id_and_the_page_does_not_show_the_panic_message() {
         let log = Log::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()

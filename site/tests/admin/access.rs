@@ -9,7 +9,7 @@ use crate::common::{
 const REFUSED: &str = "Please enter the correct username and password for a staff account. \
                        Note that both fields may be case-sensitive.";
 
-/// Returns the pages of the staff area: first the pages of the catalogue, then the pages of
+/// Returns the paths of the staff area: first the pages of the catalogue, then the pages of
 /// accounts and sessions.
 fn pages() -> [Vec<String>; 2] {
     let mut catalogue = vec!["/admin/".to_owned(), "/admin/catalog/".to_owned()];
@@ -62,7 +62,7 @@ async fn pages_open_only_for_users_with_the_permission() {
 }
 
 #[tokio::test]
-async fn every_request_of_an_anonymous_visitor_is_redirected_to_the_login_page() {
+async fn an_anonymous_visitor_of_the_staff_area_is_redirected_to_its_login_page() {
     let site = Site::new().await;
     let stranger = site.stranger();
     for path in [
@@ -169,7 +169,7 @@ async fn a_staff_login_is_valid_on_all_pages_and_redirects_to_this_site_only() {
 }
 
 #[tokio::test]
-async fn the_start_page_shows_the_lists_that_the_user_may_see_and_their_own_actions() {
+async fn the_staff_start_page_shows_the_permitted_lists_and_only_the_users_own_actions() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     assert!(librarian.words("/catalog/").await.contains("Staff area"));
@@ -241,7 +241,7 @@ async fn a_user_with_few_permissions_sees_few_pages_and_buttons() {
 }
 
 #[tokio::test]
-async fn the_staff_area_has_no_notices_for_readers_and_is_never_cached() {
+async fn a_staff_page_has_no_overdue_notice_and_no_welcome_notice_and_is_never_cached() {
     let site = Site::new().await;
     site.sql("UPDATE auth_user SET is_staff = 1 WHERE username = 'member'")
         .await;

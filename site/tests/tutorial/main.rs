@@ -1,4 +1,5 @@
-//! The 40 tests of Django's LocalLibrary, for this site: 6 of forms, 8 of models, 26 of views.
+//! The 40 tests of the Django site LocalLibrary, for this site: 6 of forms, 8 of models, 26 of
+//! views.
 //!
 //! The original is MDN's Django tutorial "LocalLibrary", in the public repository
 //! `mdn/django-locallibrary-tutorial` (CC0) at commit `3dbedbe` of August 2026. Each test here

@@ -50,7 +50,7 @@ fn a_new_message_replaces_unreadable_messages() {
 }
 
 #[test]
-fn custom_levels_are_kept() {
+fn a_message_of_a_custom_level_is_kept_unless_the_level_is_below_info() {
     let session = sessions().new_session();
     messages::add(&session, Message::new(Level(22), "in between")).unwrap();
     messages::add(&session, Message::new(Level(19), "too low")).unwrap();

@@ -1,4 +1,4 @@
-//! Helpers that these tests share.
+//! Helpers that the tests in this folder share.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -52,7 +52,7 @@ pub(crate) fn at(n: u64) -> StoreKey {
     StoreKey::new(&bytes)
 }
 
-/// Returns a session that expires in the year 2100.
+/// Returns a session to store, which expires in the year 2100.
 pub(crate) fn draft(data: &str) -> Draft {
     Draft::new(
         data.to_owned().into(),
@@ -71,8 +71,10 @@ pub(crate) fn expiring(millis: i64) -> Draft {
     draft
 }
 
-/// Returns a time at which every subfolder is due to be listed, but no session made by [`draft`]
-/// has expired.
+/// Returns the time in three days, for a sweep that must list the files of every subfolder.
+///
+/// After a sweep has listed a subfolder, later sweeps skip the subfolder for at most a day. So a
+/// sweep in three days skips no subfolder. No session made by [`draft`] has expired by then.
 pub(crate) fn within_days() -> SystemTime {
     SystemTime::now() + Duration::from_secs(3 * 24 * 60 * 60)
 }

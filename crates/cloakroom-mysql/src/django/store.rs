@@ -33,8 +33,10 @@ use crate::sweep;
 ///   still the data that the request loaded. The statement compares the data byte by byte, whatever
 ///   the collation of the column is. This store never overwrites a change that Django saved after
 ///   the request loaded the session. Django's own saves do not compare the data: a Django request
-///   may overwrite a change that this store saved while the Django request ran. A save of unchanged
-///   data returns `Written`.
+///   may overwrite a change that this store saved while the Django request ran.
+/// * **Saves of unchanged data** return `Written`, as in other stores. By default, MySQL does not
+///   count a row whose update leaves all values unchanged, and the store would take such a save for
+///   a stale one. So the store's connections make the server count this row as well.
 /// * **Revokes**, **durable**, **shared**: as with [`MysqlStore`](crate::MysqlStore). The sessions
 ///   are also shared with Django.
 /// * **No owners**: writing a draft with an owner returns
@@ -56,17 +58,17 @@ use crate::sweep;
 /// # When something fails
 /// In addition to the cases of the [crate](crate):
 /// * **Django's `migrate` has not been run**: every call returns
-///   [`Unavailable`](cloakroom::ErrorKind::Unavailable), and the message advises to run `migrate`.
+///   [`Unavailable`](cloakroom::ErrorKind::Unavailable), and the message advises to run it.
 /// * **Another program has written to the table**: loading an entry with an invalid date returns
 ///   [`Corrupt`](cloakroom::ErrorKind::Corrupt).
 /// * **An attacker reads the table**: the attacker can use the keys in it to open the sessions,
 ///   because Django does not hash them.
 ///
 /// # Cost
-/// Each call takes one statement and one round trip, as described in the [crate
-/// documentation](crate#cost). A sweep runs five statements for each 100 rows. A save sends the old
-/// data as well as the new data. Like Django's `clearsessions`, a sweep keeps a session that
-/// expires at exactly the given microsecond.
+/// A sweep runs five statements for each 100 rows. Every other call takes one statement and one
+/// round trip; the [crate documentation](crate#cost) describes when a call takes one more. A save
+/// sends the old data as well as the new data. Like Django's `clearsessions`, a sweep keeps a
+/// session that expires at exactly the time that is passed to the sweep.
 ///
 /// # Schema
 /// ```sql
@@ -223,8 +225,8 @@ impl DjangoTable {
         Ok(self.0.pool.run(statement, params).await?.rows)
     }
 
-    /// Executes a statement that writes at most one row. If it writes a row, returns the new
-    /// version, which consists of `data`.
+    /// Executes a statement that writes at most one row. If the statement writes a row, returns
+    /// `Written` with the new version, which consists of `data`; otherwise returns `Stale`.
     async fn write(
         &self,
         doing: &'static str,
@@ -375,7 +377,7 @@ impl fmt::Debug for DjangoTable {
 }
 
 /// The advice in the error message if the table does not exist.
-const NO_TABLE: &str = "run `manage.py migrate` of the Django site, or call `migrate`";
+const NO_TABLE: &str = "run `manage.py migrate` in the Django site, or call `DjangoTable::migrate`";
 
 #[cfg(test)]
 mod tests {
@@ -388,7 +390,7 @@ mod tests {
     use cloakroom::store::SaveId;
 
     #[tokio::test]
-    async fn once_prepared_each_call_is_one_round_trip() {
+    async fn a_repeated_call_executes_one_statement_and_prepares_none() {
         let Some(server) = mariadb() else { return };
         let builder = DjangoTable::builder(server.url()).table(unique_name());
         let store = builder.connections(1).connect().await.unwrap();
@@ -398,7 +400,7 @@ mod tests {
 
         call_everything(&store).await;
 
-        // Reading the counters executes two more statements.
+        // The two additional statements read the counters.
         let after = [statement_count(&store).await, prepare_count(&store).await];
         assert_eq!(after, [before[0] + CALLS + 2, before[1]]);
     }

@@ -47,18 +47,18 @@ use crate::value::Value;
 /// # When something fails
 /// In addition to the cases of the [crate](crate):
 /// * **Django's `migrate` has not been run**: every call returns
-///   [`Unavailable`](cloakroom::ErrorKind::Unavailable), and the message advises to run `migrate`.
+///   [`Unavailable`](cloakroom::ErrorKind::Unavailable), and the message advises to run it.
 /// * **Another program has altered the table**: loading a row that cannot be read returns
 ///   [`Corrupt`](cloakroom::ErrorKind::Corrupt).
 /// * **An attacker reads the table**: the attacker can use the keys in it to open the sessions,
 ///   because Django does not hash them.
 ///
 /// # Cost
-/// Each call takes one round trip, as described in the [crate documentation](crate#cost). A sweep
-/// runs one statement for each 1,000 rows. A save sends the old data as well as the new data. A
+/// A sweep takes one round trip for each 1,000 rows, and every other call takes one, as described
+/// in the [crate documentation](crate#cost). A save sends the old data as well as the new data. A
 /// save that changes `expire_date`, which has an index, is not heap-only (HOT), so it writes to all
 /// three indexes. Like Django's `clearsessions`, a sweep keeps a session that expires at exactly
-/// the given microsecond.
+/// the time that is passed to the sweep.
 ///
 /// # Schema
 /// ```sql

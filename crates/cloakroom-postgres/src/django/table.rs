@@ -58,7 +58,8 @@ pub(crate) enum Statement {
 
 impl Statements for Statement {
     const COUNT: usize = 8;
-    const NO_TABLE: &'static str = "run `manage.py migrate` of the Django site, or call `migrate`";
+    const NO_TABLE: &'static str =
+        "run `manage.py migrate` in the Django site, or call `DjangoTable::migrate`";
 
     fn index(self) -> usize {
         self as usize

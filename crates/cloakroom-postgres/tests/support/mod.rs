@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses only some of the helpers")]
 #![allow(
     clippy::unwrap_used,
-    reason = "test code; clippy does not recognise the helpers as such"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 use cloakroom::Result;

@@ -57,9 +57,9 @@ use crate::options::Options;
 ///   because Django does not hash them.
 ///
 /// # Costs
-/// Each call is one statement. The writer thread commits concurrent writes together. A sweep runs
-/// one statement for each 256 rows. It keeps a row that expires at exactly the given time, as
-/// Django's `clearsessions` does.
+/// A sweep runs one statement for each 256 rows, and every other call is one statement. The writer
+/// thread commits concurrent writes together. Like Django's `clearsessions`, a sweep keeps a
+/// session that expires at exactly the time that is passed to the sweep.
 ///
 /// # Schema
 /// ```sql
@@ -352,7 +352,7 @@ fn outcome(changed: usize, new: &Draft) -> Outcome {
 }
 
 /// The advice in the error message if the table is missing.
-const NO_TABLE: &str = "run `manage.py migrate` of the Django site, or call `migrate`";
+const NO_TABLE: &str = "run `manage.py migrate` in the Django site, or call `DjangoTable::migrate`";
 
 /// The maximum number of rows that one step of a sweep deletes. The writer deletes that many rows
 /// in well under a millisecond.

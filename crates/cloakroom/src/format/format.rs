@@ -14,7 +14,8 @@ use crate::model::{
 /// The representation of a session outside the program: its key, its store key and its bytes.
 ///
 /// [`DefaultFormat`](super::DefaultFormat) is the default. Implement this trait to share sessions
-/// with another framework. The provided methods do what the default format does.
+/// with another framework. The provided methods do what the default format does, except that they
+/// keep no tombstones.
 #[diagnostic::on_unimplemented(message = "`{Self}` is not a format of sessions")]
 pub trait Format: Send + Sync + 'static {
     /// Returns the rules that the core follows where the behaviour of formats differs. The core is
@@ -35,9 +36,10 @@ pub trait Format: Send + Sync + 'static {
 
     /// Returns the key under which the store keeps the session.
     ///
-    /// `namespace` is the [namespace](crate::Cookie::namespace) of the cookie. A format that
-    /// ignores the namespace must ignore it for every key; a key then opens the same session in
-    /// every cookie.
+    /// `namespace` is the [namespace](crate::Cookie::namespace) of the cookie that contains `key`,
+    /// by default the name of the cookie. A format may ignore the namespace, but then it must do so
+    /// for every key. With such a format, a key opens the same session whatever the name of the
+    /// cookie is.
     fn store_key(&self, namespace: &str, key: &SessionKey) -> StoreKey;
 
     /// Encodes the data of a session that is saved at `now`.
@@ -51,11 +53,11 @@ pub trait Format: Send + Sync + 'static {
     /// # Errors
     /// [`Corrupt`](crate::ErrorKind::Corrupt) if the bytes cannot be read. [`FormatRules::corrupt`]
     /// decides what the core does then. For every other kind of error, the core returns the error
-    /// to the handler and does not overwrite the entry.
+    /// to the handler and does not overwrite the stored bytes.
     fn decode(&self, bytes: &Bytes) -> Result<SessionData>;
 
     /// Encodes the tombstone that stays at the old key when a session moves to a new key. Returns
-    /// `None` if the format keeps none; the old key is unknown then.
+    /// `None` if the format keeps no tombstones. Then a request with the old key finds nothing.
     ///
     /// The provided method returns `None`.
     ///
@@ -69,8 +71,8 @@ pub trait Format: Send + Sync + 'static {
     /// Decodes bytes that [`encode_tombstone`](Self::encode_tombstone) wrote.
     ///
     /// # Errors
-    /// [`Corrupt`](crate::ErrorKind::Corrupt) if the bytes cannot be read. The key then counts as
-    /// unknown. The provided method always returns this error.
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if the bytes cannot be read. Then the core treats the
+    /// request as if the store had found nothing. The provided method always returns this error.
     fn decode_tombstone(&self, bytes: &Bytes) -> Result<Tombstone> {
         let _ = bytes;
         Err(Error::new(
@@ -79,11 +81,12 @@ pub trait Format: Send + Sync + 'static {
         ))
     }
 
-    /// Completes the facts of a loaded entry.
+    /// Fills in the fields of `meta` that the store does not keep.
     ///
-    /// This is for facts that the store does not keep but that follow from the data or from the
-    /// site's settings. `meta` contains what the store returned. The provided method changes
-    /// nothing.
+    /// `meta` describes a loaded session: when it began, was last touched and expires, its owner
+    /// and its label. At the call, `meta` contains what the store returned. A format implements
+    /// this method if it can derive other fields from the session's data or from the site's
+    /// settings. The provided method changes nothing.
     fn complete(&self, bytes: &Bytes, data: &SessionData, meta: &mut Meta) {
         let _ = (bytes, data, meta);
     }
@@ -93,7 +96,7 @@ pub trait Format: Send + Sync + 'static {
         data.expiry
     }
 
-    /// Writes the requested expiry to the data, wherever the format keeps it.
+    /// Writes the requested expiry to the place in the data where the format keeps it.
     ///
     /// # Errors
     /// [`BadValue`](crate::ErrorKind::BadValue) if the format cannot represent the expiry.
@@ -102,8 +105,8 @@ pub trait Format: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Returns the text of a raw cookie value, without its quotes. Returns `None` if the value is
-    /// not text.
+    /// Returns the text of a raw cookie value, without the double quotes that may surround it.
+    /// Returns `None` if the value is not valid text.
     fn unquote<'a>(&self, value: &'a [u8]) -> Option<Cow<'a, str>> {
         let quoted = value.strip_prefix(b"\"");
         let unquoted = quoted.and_then(|value| value.strip_suffix(b"\""));

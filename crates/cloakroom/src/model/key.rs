@@ -7,8 +7,8 @@ use super::error::{Error, ErrorKind, Result};
 
 /// The secret that opens a session: the value of the session cookie.
 ///
-/// It has no `Display`, and its `Debug` is redacted. The text is only available through
-/// [`reveal`](Self::reveal).
+/// A `SessionKey` does not implement `Display`, and its `Debug` does not show the text. Only
+/// [`reveal`](Self::reveal) returns the text.
 ///
 /// # Examples
 /// ```
@@ -24,8 +24,9 @@ pub struct SessionKey(Text);
 impl SessionKey {
     /// Creates a key from its text.
     ///
-    /// The text is not validated. [`Format::parse_key`](crate::format::Format::parse_key) checks
-    /// it first and then calls this function.
+    /// This function does not validate the text. For the value of a cookie,
+    /// [`Format::parse_key`](crate::format::Format::parse_key) validates the text and then calls
+    /// this function.
     ///
     /// # Examples
     /// ```
@@ -74,8 +75,8 @@ impl fmt::Debug for SessionKey {
 
 /// The text of a key.
 ///
-/// Keys of the usual length are stored inline, so that a request that never opens its session does
-/// not allocate.
+/// The key in the cookie is read for every request, even if the request never opens its session.
+/// Keys of the usual length are stored inline, so that reading them does not allocate.
 #[derive(Clone)]
 enum Text {
     Inline(usize, [u8; INLINE_LEN]),
@@ -85,13 +86,14 @@ enum Text {
 /// Long enough for the keys of the default format (43 characters) and Django's (32).
 const INLINE_LEN: usize = 47;
 
-/// The key under which a store keeps an entry.
+/// The key under which a store keeps an entry, which is one stored session.
 ///
-/// In the default format, a store key is a SHA-256 hash of the [`SessionKey`], so the contents of a
-/// store open no session. In Django's formats, a store key is the session key itself. Treat every
-/// store key as a secret: its `Debug` is redacted, and logs use the [`SessionTag`] instead.
+/// In the default format, a store key is a SHA-256 hash of the [`SessionKey`]. A session key cannot
+/// be computed from its hash, so an attacker who reads the store cannot open the sessions in it. In
+/// Django's formats, a store key is the session key itself. Treat every store key as a secret: its
+/// `Debug` does not show the bytes, and logs use the [`SessionTag`] instead.
 ///
-/// A store key is any sequence of bytes. Stores compare every byte exactly.
+/// A store key is any sequence of bytes. Stores compare store keys byte by byte.
 ///
 /// # Examples
 /// ```
@@ -105,7 +107,7 @@ const INLINE_LEN: usize = 47;
 pub struct StoreKey(KeyBytes);
 
 impl StoreKey {
-    /// Creates a store key from its bytes. It can have any length.
+    /// Creates a store key from its bytes. A store key can have any length.
     ///
     /// # Examples
     /// ```
@@ -151,9 +153,9 @@ impl fmt::Debug for StoreKey {
     }
 }
 
-// 32 bytes are always a `Hash`, so equal keys have the same variant, and the derived comparisons
-// are consistent. The derived order differs from the order of the bytes: every hash sorts before
-// every other key.
+// A key of 32 bytes is always a `Hash`. So equal keys have the same variant, and the derived
+// comparisons find them equal. The derived order differs from the order of the bytes: every key of
+// 32 bytes sorts before all keys of other lengths.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
 enum KeyBytes {
     Hash([u8; 32]),
@@ -162,8 +164,8 @@ enum KeyBytes {
 
 /// A short public id of a session, for lists and logs. It does not open the session.
 ///
-/// It is derived from the [`StoreKey`], so it changes when the session gets a new key. Its text is
-/// 16 characters of base64url (RFC 4648 §5).
+/// The tag is derived from the [`StoreKey`], so it changes when the session gets a new key. As
+/// text, the tag is 16 characters of base64url (RFC 4648 §5).
 ///
 /// # Examples
 /// ```
@@ -194,7 +196,7 @@ impl SessionTag {
         Self(*hash.first_chunk().expect("a hash is longer than a tag"))
     }
 
-    /// Returns the 12 bytes that the text encodes.
+    /// Returns the 12 bytes of the tag.
     ///
     /// # Examples
     /// ```

@@ -179,8 +179,8 @@ pub async fn a_missing_table_is_reported_and_not_created(site: &mut impl Site) {
     ] {
         let error = answer.expect_err("there is no table");
         assert_eq!(error.kind(), ErrorKind::Unavailable);
-        let words =
-            "the table is not there; run `manage.py migrate` of the Django site, or call `migrate`";
+        let words = "the table is not there; run `manage.py migrate` in the Django site, \
+                     or call `DjangoTable::migrate`";
         assert!(error.to_string().ends_with(words), "{error}");
     }
     // Fails if the store has created the table.

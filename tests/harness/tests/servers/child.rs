@@ -1,5 +1,6 @@
-//! A test can run itself again in a child process. An environment variable gives the child a role,
-//! which is a text that tells the child what to do. The child sends messages in its output.
+//! Lets a test run itself again in a child process. An environment variable gives the child a role,
+//! which is a text that tells the child what to do. The child sends messages to its parent by
+//! printing them to standard output.
 
 use std::env;
 use std::io::{BufRead, BufReader};
@@ -7,18 +8,20 @@ use std::process::{Child, Command, Stdio};
 
 use cloakroom_harness::servers::Kind;
 
-/// Returns the role of this process, or `None` if it is not a child that [`command`] has started.
+/// Returns the role of this process, or `None` if this process was not started with [`command`].
 pub(crate) fn role() -> Option<String> {
     env::var(ROLE).ok()
 }
 
-/// Returns the kind of server that this child is to start. The role is the name of the kind.
+/// Returns the kind of server that this child is to start. The role of such a child is the name of
+/// the kind.
 pub(crate) fn kind() -> Option<Kind> {
     let name = role()?;
     Kind::ALL.iter().copied().find(|kind| kind.name() == name)
 }
 
-/// Returns a command that runs the test with this path in a child process. The child does not see
+/// Returns a command that runs the test at the path `test`, such as `choice::a_unique_name…`, in a
+/// child process with this role. The child does not inherit the environment variables that contain
 /// the URLs of existing servers.
 pub(crate) fn command(test: &str, role: &str) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
@@ -32,12 +35,13 @@ pub(crate) fn command(test: &str, role: &str) -> Command {
     command
 }
 
-/// Sends a message to the parent, in a line of the output.
+/// Sends a message to the parent, as a line of standard output.
 pub(crate) fn send(message: &str) {
+    // The test harness may have printed the name of the test without a line break, so start a line.
     println!("\n{PREFIX}{message}");
 }
 
-/// Returns the next message of the child, or `None` if the child has ended.
+/// Waits for the next message of the child. Returns `None` if the child ends without a message.
 pub(crate) fn receive(child: &mut Child) -> Option<String> {
     let lines = BufReader::new(child.stdout.as_mut()?).lines();
     lines

@@ -18,8 +18,8 @@ pub enum Algorithm {
     /// `argon2`: Argon2id with 100 MiB of memory, 2 passes and 8 lanes. Needs the feature `argon2`.
     #[cfg(feature = "argon2")]
     Argon2,
-    /// `bcrypt_sha256`: bcrypt with cost 12, computed over the SHA-256 of the password, so that
-    /// every byte of a long password counts. Needs the feature `bcrypt`.
+    /// `bcrypt_sha256`: bcrypt with cost 12, computed over the SHA-256 of the password, because
+    /// bcrypt ignores everything after the first 72 bytes of its input. Needs the feature `bcrypt`.
     #[cfg(feature = "bcrypt")]
     BcryptSha256,
     /// `scrypt`: scrypt with N = 2^14, r = 8, p = 5. Needs the feature `scrypt`.
@@ -61,7 +61,8 @@ impl Algorithm {
         }
     }
 
-    /// Returns the hash of `password` for the password field. Only PBKDF2 uses `iterations`.
+    /// Returns the text that Django stores in a user's password field for `password`: the name of
+    /// the algorithm, its parameters, the salt and the hash. Only PBKDF2 uses `iterations`.
     pub(super) fn encode(self, password: &str, salt: &str, iterations: u32) -> String {
         let rest = match self {
             Self::Pbkdf2Sha256 => {
@@ -79,7 +80,7 @@ impl Algorithm {
     }
 }
 
-/// A parsed password field.
+/// The parsed password field of a user.
 pub(super) enum PasswordHash<'a> {
     Pbkdf2(pbkdf2::Pbkdf2Hash<'a>),
     #[cfg(feature = "argon2")]
@@ -91,8 +92,8 @@ pub(super) enum PasswordHash<'a> {
 }
 
 impl<'a> PasswordHash<'a> {
-    /// Parses a password field, or returns `None` if it is unusable, damaged, or made by an
-    /// algorithm that is not compiled in.
+    /// Parses a password field. Returns `None` if the field is marked as unusable, is damaged, or
+    /// has a hash by an algorithm that is not compiled in.
     pub(super) fn parse(encoded: &'a str) -> Option<Self> {
         let (name, rest) = encoded.split_once('$')?;
         let mut all = Algorithm::ALL.iter();
@@ -139,8 +140,9 @@ impl<'a> PasswordHash<'a> {
         }
     }
 
-    /// Returns whether a new hash by the same algorithm would have other parameters, for instance
-    /// other costs, or whether the salt of a PBKDF2 or Argon2 hash is too short.
+    /// Returns whether this hash has other parameters, for instance other costs, than a new hash by
+    /// the same algorithm would have. Also returns `true` if the salt of a PBKDF2 or Argon2 hash is
+    /// too short.
     pub(super) fn is_outdated(&self, iterations: u32) -> bool {
         match self {
             Self::Pbkdf2(stored) => stored.is_outdated(iterations),
@@ -153,8 +155,12 @@ impl<'a> PasswordHash<'a> {
         }
     }
 
-    /// Spends the time by which computing a new hash takes longer than computing this hash. Does
-    /// nothing for Argon2 and scrypt, as in Django.
+    /// If this hash has a lower cost than new hashes, takes the time by which computing a new hash
+    /// is slower. Does nothing for Argon2 and scrypt, as in Django.
+    ///
+    /// [`Passwords::verify`](super::Passwords::verify) calls this function after a wrong password.
+    /// So a wrong password takes equally long for old and new hashes, and an attacker cannot tell
+    /// from the time which users have an old hash.
     pub(super) fn catch_up(&self, password: &str, iterations: u32) {
         match self {
             Self::Pbkdf2(stored) => stored.catch_up(password, iterations),

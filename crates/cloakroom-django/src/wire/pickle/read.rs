@@ -10,8 +10,9 @@ use super::write::{
 };
 use super::{MAX_BYTES, MAX_NODES, Refused};
 
-/// Reads a pickle as data. Returns the objects that the pickle builds, and the index of the top
-/// object. Bytes after the end of the pickle are ignored, as in Python.
+/// Reads a pickle without executing it. Returns all objects that the pickle builds, and the index
+/// of the object that the whole pickle represents. Bytes after the end of the pickle are ignored,
+/// as in Python.
 pub(super) fn parse(data: &Bytes) -> Result<(Tree, u32), Refused> {
     if data.len() > MAX_BYTES {
         return Err(Refused("it is too large"));
@@ -24,7 +25,8 @@ pub(super) fn parse(data: &Bytes) -> Result<(Tree, u32), Refused> {
         memo: HashMap::new(),
         protocol: 0,
     };
-    // Each iteration consumes at least one of at most `MAX_BYTES` bytes.
+    // The loop ends, because each iteration consumes at least one of at most `MAX_BYTES` bytes, and
+    // `byte` returns an error when no byte is left.
     loop {
         match machine.byte()? {
             b'.' => {
@@ -36,13 +38,14 @@ pub(super) fn parse(data: &Bytes) -> Result<(Tree, u32), Refused> {
     }
 }
 
-/// The stack machine that executes a pickle. Unlike Python, it only records calls and does not make
-/// them.
+/// The stack machine for which a pickle is a program. Unlike Python's machine, this one makes no
+/// calls; it only records them.
 struct Machine {
     rest: Bytes,
     tree: Tree,
     stack: Vec<u32>,
-    /// The height of the stack at each mark.
+    /// The height of the stack at each mark. A mark is set before a group of objects is pushed, for
+    /// example the items of a list.
     marks: Vec<usize>,
     memo: HashMap<u64, u32>,
     protocol: u8,
@@ -330,7 +333,7 @@ impl Machine {
 
             b'P' | b'Q' => return Err(Refused("it has persistent ids")),
             EXT1 | EXT2 | EXT4 => return Err(Refused("it has extension codes")),
-            NEXT_BUFFER | READONLY_BUFFER => return Err(Refused("a part of it is out of band")),
+            NEXT_BUFFER | READONLY_BUFFER => return Err(Refused("it has out-of-band buffers")),
             _ => return Err(BROKEN),
         }
         Ok(())
@@ -354,7 +357,9 @@ impl Machine {
             return Err(BROKEN);
         };
         if is_dangerous(module_text, name_text) {
-            return Err(Refused("it names a function that runs programs"));
+            return Err(Refused(
+                "it names a module or function that is used in attacks",
+            ));
         }
         self.node(Node::Global {
             protocol: self.protocol,
@@ -397,11 +402,13 @@ impl Machine {
         self.node(Node::Text(text))
     }
 
-    /// Adds a string that Python 2 wrote. Python 3 reads such a string only if it is ASCII. A
-    /// backslash is also refused, because it may start an escape.
+    /// Adds a string that Python 2 wrote. Refuses a string that is not ASCII, which Python 3 would
+    /// not read either, and a string with a backslash, which may start an escape.
     fn python2_text(&mut self, text: Bytes) -> Result<(), Refused> {
         if !text.is_ascii() || text.contains(&b'\\') {
-            return Err(Refused("it has strings of Python 2"));
+            return Err(Refused(
+                "it has a string of Python 2 that is not ASCII or has a backslash",
+            ));
         }
         self.node(Node::Text(text))
     }
@@ -428,8 +435,8 @@ impl Machine {
         Ok(())
     }
 
-    /// Returns the height of the stack at the last mark. Objects below this height must not be
-    /// popped.
+    /// Returns the height of the stack at the last mark, or 0 if there is no mark. Objects below
+    /// this height must not be popped.
     fn floor(&self) -> usize {
         self.marks.last().copied().unwrap_or(0)
     }
@@ -494,7 +501,7 @@ impl Machine {
 
 /// Returns whether a function or its module is used in attacks. No session needs such a function.
 /// This crate never calls the functions that a pickle names, but another program that reads the
-/// pickle later would.
+/// pickle later would call them.
 fn is_dangerous(module: &str, name: &str) -> bool {
     let package = module.split('.').next().unwrap_or_default();
     let builtin = matches!(package, "builtins" | "__builtin__");
@@ -522,8 +529,9 @@ fn integer(text: &[u8]) -> Result<Node, Refused> {
     })
 }
 
-/// Returns whether the text is UTF-8 that may contain halves of surrogate pairs: Python's
-/// `surrogatepass`.
+/// Returns whether the text is UTF-8 in which halves of surrogate pairs are encoded like other
+/// characters. Standard UTF-8 forbids such halves, but Python pickles strings with them, by using
+/// the error handler `surrogatepass`.
 fn is_text(text: &[u8]) -> bool {
     let mut rest = text;
     while let Err(error) = std::str::from_utf8(rest) {
@@ -535,8 +543,9 @@ fn is_text(text: &[u8]) -> bool {
     true
 }
 
-/// Decodes a string of protocol 0: Latin-1 with `\uXXXX` and `\UXXXXXXXX`. A backslash before any
-/// other character is kept, and so is that character.
+/// Decodes a string of protocol 0: Latin-1 with the escapes `\uXXXX` and `\UXXXXXXXX`. A backslash
+/// before any character other than `u` and `U` starts no escape: the backslash and this character
+/// are both kept. So the second of two backslashes starts no escape either.
 fn raw_unicode_escape(line: &[u8]) -> Result<Vec<u8>, Refused> {
     let mut text = Vec::with_capacity(line.len());
     let mut rest = line;
