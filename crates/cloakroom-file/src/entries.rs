@@ -330,7 +330,10 @@ mod tests {
             }
 
             for _ in 0..2 {
-                let owned = entries.owned_by(&Owner::from("ada")).unwrap();
+                let owned = entries
+                    .owned_by(&Owner::from("ada"), None, 10)
+                    .unwrap()
+                    .entries;
                 assert_eq!(owned.len(), 1);
                 assert!(owned[0].key == to);
             }

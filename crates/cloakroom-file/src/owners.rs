@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
-use cloakroom::store::OwnedEntry;
-use cloakroom::{ErrorKind, Owner};
+use cloakroom::store::{Cursor, Meta, OwnedEntry, Page};
+use cloakroom::{ErrorKind, Owner, StoreKey};
 
 use super::entries::{Entries, read};
-use super::entry_path::{EntryPath, mark_path};
+use super::entry_path::{EntryPath, Shard, mark_path};
 use super::fault::Fault;
 use super::record::Record;
 
@@ -15,16 +15,23 @@ use super::record::Record;
 /// session's subfolder. So every session with an owner has a mark, but a mark may exist without a
 /// session. `owned_by` therefore reads the sessions and compares their owners.
 impl Entries {
-    pub(super) fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>, Fault> {
+    /// Lists up to `limit` sessions of the owner. A cursor is the name of the last file of the
+    /// previous page.
+    pub(super) fn owned_by(
+        &self,
+        owner: &Owner,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page, Fault> {
         let (shard, prefix) = mark_path(owner);
         let Some(folder) = self.root.owners(shard)? else {
-            return Ok(Vec::new());
+            return Ok(Page::new(Vec::new(), None));
         };
+        let names = folder.names()?;
+        let names = names.iter().filter_map(|name| name.strip_prefix(&prefix));
+        let (names, next) = page_of_names(names, after.map(Cursor::as_bytes), limit);
         let mut owned = BTreeMap::new();
-        for name in folder.names()? {
-            let Some(path) = name.strip_prefix(&prefix).and_then(EntryPath::parse) else {
-                continue;
-            };
+        for path in names.into_iter().filter_map(EntryPath::parse) {
             match self.read_or_resume_move(&path) {
                 Ok(Some(record)) if record.draft.meta.owner.as_ref() == Some(owner) => {
                     owned.insert(record.store_key, record.draft.meta);
@@ -35,10 +42,44 @@ impl Entries {
                 Err(fault) => return Err(fault),
             }
         }
-        let owned = owned.into_iter();
-        Ok(owned
-            .map(|(store_key, meta)| OwnedEntry::new(store_key, meta))
-            .collect())
+        let next = next.map(|last| Cursor::new(last.to_owned().into()));
+        Ok(Page::new(entries(owned), next))
+    }
+
+    /// Lists up to `limit` sessions of all owners and of none, subfolder by subfolder. A cursor is
+    /// the number of a subfolder, as two bytes, and the name of the last file of the previous page.
+    pub(super) fn scan(&self, after: Option<&Cursor>, limit: usize) -> Result<Page, Fault> {
+        let (first, mut last) = match after.and_then(|after| after.as_bytes().split_first_chunk()) {
+            Some((number, name)) => (u16::from_be_bytes(*number), Some(name)),
+            None => (0, None),
+        };
+        let mut found = BTreeMap::new();
+        for number in first..Shard::COUNT {
+            let shard = Shard::wrapping(number.into());
+            let names = match self.root.sessions(shard)? {
+                Some(folder) => folder.names()?,
+                None => Vec::new(),
+            };
+            let names = names.iter().map(String::as_str);
+            let names = names.filter(|name| EntryPath::parse(name).is_some());
+            let (names, more) = page_of_names(names, last.take(), limit - found.len());
+            for path in names.iter().filter_map(|name| EntryPath::parse(name)) {
+                match self.read_or_resume_move(&path) {
+                    Ok(Some(record)) if !record.draft.meta.is_tombstone() => {
+                        found.insert(record.store_key, record.draft.meta);
+                    }
+                    Ok(_) => {}
+                    Err(fault) if fault.kind == ErrorKind::Corrupt => log_corrupt_file(&fault),
+                    Err(fault) => return Err(fault),
+                }
+            }
+            // A full page has a cursor even if no session follows; the next page is empty then.
+            if let Some(name) = more.or(names.last().copied().filter(|_| found.len() >= limit)) {
+                let cursor = [&number.to_be_bytes(), name.as_bytes()].concat();
+                return Ok(Page::new(entries(found), Some(Cursor::new(cursor.into()))));
+            }
+        }
+        Ok(Page::new(entries(found), None))
     }
 
     /// Creates the owner's mark for the session at `path`, which may still have to be written.
@@ -93,6 +134,29 @@ impl Entries {
         }
         Ok(())
     }
+}
+
+/// Returns the first `limit` names after `after`, in order, and the last of them if more follow.
+fn page_of_names<'a>(
+    names: impl Iterator<Item = &'a str>,
+    after: Option<&[u8]>,
+    limit: usize,
+) -> (Vec<&'a str>, Option<&'a str>) {
+    let mut names: Vec<&str> = names
+        .filter(|name| after.is_none_or(|after| name.as_bytes() > after))
+        .collect();
+    names.sort_unstable();
+    let more = names.len() > limit;
+    names.truncate(limit);
+    let last = names.last().copied().filter(|_| more);
+    (names, last)
+}
+
+fn entries(found: BTreeMap<StoreKey, Meta>) -> Vec<OwnedEntry> {
+    let found = found.into_iter();
+    found
+        .map(|(store_key, meta)| OwnedEntry::new(store_key, meta))
+        .collect()
 }
 
 pub(super) fn log_corrupt_file(fault: &Fault) {

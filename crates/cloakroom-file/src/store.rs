@@ -100,6 +100,8 @@ impl Store for FileStore {
             .durable()
             .shared()
             .owners()
+            .tombstones()
+            .scans()
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
@@ -163,10 +165,15 @@ impl Store for FileStore {
     }
 
     async fn owned_by(&self, owner: &Owner, after: Option<&Cursor>, limit: usize) -> Result<Page> {
-        let owner = owner.clone();
-        let work = move |entries: &Entries| entries.owned_by(&owner);
-        let owned = self.run("listing the sessions of an owner", work).await?;
-        Ok(Page::of(owned, after, limit))
+        let (owner, after) = (owner.clone(), after.cloned());
+        let work = move |entries: &Entries| entries.owned_by(&owner, after.as_ref(), limit);
+        self.run("listing the sessions of an owner", work).await
+    }
+
+    async fn scan(&self, after: Option<&Cursor>, limit: usize) -> Result<Page> {
+        let after = after.cloned();
+        let work = move |entries: &Entries| entries.scan(after.as_ref(), limit);
+        self.run("listing all sessions", work).await
     }
 
     /// Lists one subfolder, or all of them if the prefix is shorter than 8 bytes.

@@ -13,7 +13,7 @@ use crate::options::{Builder, Options};
 use crate::pool::{Pool, Statement};
 use crate::schema;
 use crate::server;
-use crate::sweep;
+use crate::sweep::{self, SWEEP_STEP, padded_keys};
 use crate::table::{self, Table};
 
 /// A store that keeps sessions in a table of a MySQL or MariaDB database.
@@ -156,6 +156,29 @@ impl MysqlStore {
         Ok(self.0.pool.run(statement, params).await?.rows)
     }
 
+    /// Reads one page of a list. The parameters of the statement are `selected`, the last key of the
+    /// previous page, and the number of rows.
+    async fn page(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        selected: impl Into<Value> + Copy,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page> {
+        let params = || {
+            vec![
+                selected.into(),
+                Value::from(after.map_or(&[][..], Cursor::as_bytes)),
+                // One more row shows whether another page follows.
+                Value::from((limit as u64).saturating_add(1)),
+            ]
+        };
+        let rows = self.repeatable(doing, sql, params).await?;
+        let owned = rows.into_iter().map(|row| table::owned(row, doing));
+        Ok(Page::up_to(limit, owned.collect::<Result<_>>()?))
+    }
+
     /// Executes a statement that writes at most one row. If it writes a row, returns `version` as
     /// the new version.
     async fn write(
@@ -186,6 +209,7 @@ impl Store for MysqlStore {
             .shared()
             .owners()
             .tombstones()
+            .scans()
             .max_size(self.0.table.max_size())
     }
 
@@ -299,12 +323,47 @@ impl Store for MysqlStore {
 
     async fn owned_by(&self, owner: &Owner, after: Option<&Cursor>, limit: usize) -> Result<Page> {
         let doing = "listing the sessions of an owner in MySQL";
-        let params = || vec![Value::from(owner.as_str())];
-        let rows = self
-            .repeatable(doing, &self.0.table.owned_by, params)
-            .await?;
-        let owned = rows.into_iter().map(|row| table::owned(row, doing));
-        Ok(Page::of(owned.collect::<Result<_>>()?, after, limit))
+        self.page(doing, &self.0.table.owned_by, owner.as_str(), after, limit)
+            .await
+    }
+
+    /// Deletes the entries in steps of up to 100 rows, so that no request waits for long.
+    async fn revoke_owned(
+        &self,
+        owner: &Owner,
+        except: Option<&StoreKey>,
+        limit: usize,
+    ) -> Result<Vec<StoreKey>> {
+        let doing = "ending the sessions of an owner in MySQL";
+        let table = &self.0.table;
+        let params = || {
+            let except = except.map_or(&[][..], StoreKey::as_bytes);
+            vec![
+                Value::from(owner.as_str()),
+                Value::from(except),
+                Value::from(limit as u64),
+            ]
+        };
+        let rows = self.repeatable(doing, &table.owned_keys, params).await?;
+        let keys = rows.into_iter().map(|row| table::store_key(row, doing));
+        let keys: Vec<_> = keys.collect::<Result<_>>()?;
+        for step in keys.chunks(SWEEP_STEP) {
+            let step: Vec<_> = step.iter().map(|key| key.as_bytes().to_vec()).collect();
+            let params = || {
+                let mut params = vec![Value::from(owner.as_str())];
+                params.extend(padded_keys(&step));
+                params
+            };
+            self.repeatable(doing, &table.revoke, params).await?;
+        }
+        Ok(keys)
+    }
+
+    async fn scan(&self, after: Option<&Cursor>, limit: usize) -> Result<Page> {
+        let doing = "listing all sessions in MySQL";
+        let tombstones = Meta::TOMBSTONE_CREATED;
+        self.page(doing, &self.0.table.scan, tombstones, after, limit)
+            .await
     }
 
     async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {

@@ -25,7 +25,7 @@ impl Sweep {
         [due, claim, delete]: [&str; 3],
         due_params: fn(i64, &SweepPosition) -> Vec<Value>,
     ) -> Self {
-        let keys = ["?"; SWEEP_STEP].join(", ");
+        let keys = keys_of_a_step();
         let fill = |template: &str| {
             template
                 .replace("{table}", table)
@@ -163,6 +163,11 @@ async fn try_delete(
     Ok(deleted)
 }
 
+/// Returns what replaces `{keys}` in a statement: one placeholder for each row of a step.
+pub(crate) fn keys_of_a_step() -> String {
+    ["?"; SWEEP_STEP].join(", ")
+}
+
 /// Returns the parameters for `{keys}`: the keys `found`, with the last key repeated until every
 /// placeholder has a value. So steps of all sizes share one prepared statement.
 pub(crate) fn padded_keys(found: &[Vec<u8>]) -> Vec<Value> {
@@ -181,7 +186,7 @@ fn position(row: Row) -> Result<SweepPosition> {
 
 /// The maximum number of rows that a sweep deletes in one transaction. A request whose expired
 /// session is among these rows waits for at most one such transaction.
-const SWEEP_STEP: usize = 100;
+pub(crate) const SWEEP_STEP: usize = 100;
 
 const FINDING: &str = "finding expired sessions in MySQL";
 

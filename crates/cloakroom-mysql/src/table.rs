@@ -5,7 +5,7 @@ use mysql_async::{Row, Value};
 
 use crate::columns::Columns;
 use crate::error::too_large;
-use crate::sweep::{Sweep, SweepPosition};
+use crate::sweep::{Sweep, SweepPosition, keys_of_a_step};
 
 const LOAD: &str = "SELECT created_at, touched_at, expires_at, owner, label, version, data
     FROM `{table}` WHERE lookup = ?";
@@ -47,8 +47,18 @@ const CLAIM: &str = "SELECT lookup FROM `{table}` FORCE INDEX (PRIMARY)
 // Deletes only rows that this transaction has locked, so no save can have changed them.
 const SWEEP: &str = "DELETE FROM `{table}` WHERE lookup IN ({keys})";
 
+// The second parameter is the last key of the previous page, or the empty text.
 const OWNED_BY: &str = "SELECT created_at, touched_at, expires_at, owner, label, lookup
-    FROM `{table}` WHERE owner = ?";
+    FROM `{table}` WHERE owner = ? AND lookup > ? ORDER BY lookup LIMIT ?";
+
+const OWNED_KEYS: &str = "SELECT lookup FROM `{table}` WHERE owner = ? AND lookup <> ? LIMIT ?";
+
+// Compares the owner again, because another statement may have changed a row in the meantime.
+const REVOKE: &str = "DELETE FROM `{table}` WHERE owner = ? AND lookup IN ({keys})";
+
+// Without the tombstones, whose `created_at` is the last time that a store can keep.
+const SCAN: &str = "SELECT created_at, touched_at, expires_at, owner, label, lookup
+    FROM `{table}` WHERE created_at < ? AND lookup > ? ORDER BY lookup LIMIT ?";
 
 // The parameter is a prefix. The keys that have the prefix come before all other keys that the
 // statement can return, so the first two rows show whether exactly one key has the prefix.
@@ -66,6 +76,9 @@ pub(crate) struct Table {
     pub(crate) delete: String,
     pub(crate) sweep: Sweep,
     pub(crate) owned_by: String,
+    pub(crate) owned_keys: String,
+    pub(crate) revoke: String,
+    pub(crate) scan: String,
     pub(crate) find: String,
     pub(crate) ping: String,
     max_size: usize,
@@ -85,6 +98,9 @@ impl Table {
             delete: fill(DELETE),
             sweep: Sweep::new(name, [DUE, CLAIM, SWEEP], due_params),
             owned_by: fill(OWNED_BY),
+            owned_keys: fill(OWNED_KEYS),
+            revoke: fill(REVOKE).replace("{keys}", &keys_of_a_step()),
+            scan: fill(SCAN),
             find: fill(FIND),
             ping: fill(PING),
             max_size,

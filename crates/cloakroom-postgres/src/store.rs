@@ -142,6 +142,7 @@ impl Store for PostgresStore {
             .shared()
             .owners()
             .tombstones()
+            .scans()
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
@@ -236,11 +237,36 @@ impl Store for PostgresStore {
 
     async fn owned_by(&self, owner: &Owner, after: Option<&Cursor>, limit: usize) -> Result<Page> {
         let doing = "listing the sessions of an owner in PostgreSQL";
-        let values = [Value::text(Some(owner.as_str()))];
+        let values = table::page_values(Value::text(Some(owner.as_str())), after, limit);
         let answer = self.0.run(doing, Statement::OwnedBy, &values).await?;
-        let owned: std::result::Result<_, _> = answer.rows.iter().map(table::owned).collect();
-        let owned = owned.map_err(|error| corrupt(doing, &error))?;
-        Ok(Page::of(owned, after, limit))
+        page(doing, &answer, limit)
+    }
+
+    /// Deletes the entries with one statement.
+    async fn revoke_owned(
+        &self,
+        owner: &Owner,
+        except: Option<&StoreKey>,
+        limit: usize,
+    ) -> Result<Vec<StoreKey>> {
+        let doing = "ending the sessions of an owner in PostgreSQL";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let values = [
+            Value::text(Some(owner.as_str())),
+            Value::bytes(except.map(StoreKey::as_bytes)),
+            limit.into(),
+        ];
+        let answer = self.0.run(doing, Statement::RevokeOwned, &values).await?;
+        let keys = answer.rows.iter().map(|row| table::store_key(row, 0));
+        let keys: std::result::Result<_, _> = keys.collect();
+        keys.map_err(|error| corrupt(doing, &error))
+    }
+
+    async fn scan(&self, after: Option<&Cursor>, limit: usize) -> Result<Page> {
+        let doing = "listing all sessions in PostgreSQL";
+        let values = table::page_values(Meta::TOMBSTONE_CREATED.into(), after, limit);
+        let answer = self.0.run(doing, Statement::Scan, &values).await?;
+        page(doing, &answer, limit)
     }
 
     async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {
@@ -272,6 +298,12 @@ impl fmt::Debug for PostgresStore {
             .field("table", &self.0.table())
             .finish_non_exhaustive()
     }
+}
+
+fn page(doing: &'static str, answer: &Answer, limit: usize) -> Result<Page> {
+    let owned: std::result::Result<_, _> = answer.rows.iter().map(table::owned).collect();
+    let owned = owned.map_err(|error| corrupt(doing, &error))?;
+    Ok(Page::up_to(limit, owned))
 }
 
 fn outcome(answer: &Answer, version: &Version) -> Outcome {

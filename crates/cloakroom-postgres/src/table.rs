@@ -1,7 +1,9 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use cloakroom::store::{Draft, Entry, Meta, OwnedEntry, SaveId, Version, from_millis, millis};
+use cloakroom::store::{
+    Cursor, Draft, Entry, Meta, OwnedEntry, SaveId, Version, from_millis, millis,
+};
 use cloakroom::{Owner, StoreKey};
 use tokio_postgres::Row;
 
@@ -58,8 +60,18 @@ const SWEEP: &str = r#"DELETE FROM "{table}" WHERE lookup = ANY (ARRAY(
     SELECT lookup FROM "{table}" WHERE sweep_bucket <= $1 AND expires_at <= $2
     ORDER BY sweep_bucket LIMIT $3 FOR UPDATE SKIP LOCKED))"#;
 
+// `$2` is the last key of the previous page, or NULL.
 const OWNED_BY: &str = r#"SELECT created_at, touched_at, expires_at, owner, label, lookup
-    FROM "{table}" WHERE owner = $1"#;
+    FROM "{table}" WHERE owner = $1 AND ($2 IS NULL OR lookup > $2) ORDER BY lookup LIMIT $3"#;
+
+// Compares the owner again, because a concurrent statement may have changed a row.
+const REVOKE_OWNED: &str = r#"DELETE FROM "{table}" WHERE owner = $1 AND lookup = ANY (ARRAY(
+    SELECT lookup FROM "{table}" WHERE owner = $1 AND lookup IS DISTINCT FROM $2 LIMIT $3))
+    RETURNING lookup"#;
+
+// Without the tombstones, whose `created_at` is the last time that a store can keep.
+const SCAN: &str = r#"SELECT created_at, touched_at, expires_at, owner, label, lookup
+    FROM "{table}" WHERE created_at < $1 AND ($2 IS NULL OR lookup > $2) ORDER BY lookup LIMIT $3"#;
 
 const FIND: &str = r#"SELECT lookup FROM "{table}"
     WHERE lookup BETWEEN $1 AND $2 AND octet_length(lookup) = 32 LIMIT 2"#;
@@ -78,12 +90,14 @@ pub(crate) enum Statement {
     Delete,
     Sweep,
     OwnedBy,
+    RevokeOwned,
+    Scan,
     Find,
     Ping,
 }
 
 impl Statements for Statement {
-    const COUNT: usize = 11;
+    const COUNT: usize = 13;
     const NO_TABLE: &'static str = "call `migrate`, or run the SQL that `schema` prints";
 
     fn index(self) -> usize {
@@ -101,6 +115,8 @@ impl Statements for Statement {
             Self::Delete => DELETE,
             Self::Sweep => SWEEP,
             Self::OwnedBy => OWNED_BY,
+            Self::RevokeOwned => REVOKE_OWNED,
+            Self::Scan => SCAN,
             Self::Find => FIND,
             Self::Ping => PING,
         };
@@ -109,7 +125,12 @@ impl Statements for Statement {
 
     fn returns_rows(self) -> bool {
         match self {
-            Self::Load | Self::OwnedBy | Self::Find | Self::Ping => true,
+            Self::Load
+            | Self::OwnedBy
+            | Self::RevokeOwned
+            | Self::Scan
+            | Self::Find
+            | Self::Ping => true,
             Self::Create
             | Self::Save
             | Self::Rename
@@ -121,7 +142,19 @@ impl Statements for Statement {
     }
 
     fn may_be_repeated(self) -> bool {
-        self.returns_rows() || matches!(self, Self::Delete)
+        match self {
+            Self::Load | Self::OwnedBy | Self::Scan | Self::Find | Self::Ping | Self::Delete => {
+                true
+            }
+            // If it ran twice, the answer would lack the keys that the first run deleted.
+            Self::RevokeOwned => false,
+            Self::Create
+            | Self::Save
+            | Self::Rename
+            | Self::RenameLeavingTombstone
+            | Self::Touch
+            | Self::Sweep => false,
+        }
     }
 
     fn weight(self) -> usize {
@@ -175,6 +208,22 @@ pub(crate) fn sweep_values(now: SystemTime, limit: usize) -> [Value<'static>; 3]
     let now = millis(now);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     [sweep_bucket(now).into(), now.into(), limit.into()]
+}
+
+/// Returns the values of a statement that lists a page: what it selects by, the last key of the
+/// previous page, and the number of rows. One row more than `limit` shows whether another page
+/// follows.
+pub(crate) fn page_values<'a>(
+    selected: Value<'a>,
+    after: Option<&'a Cursor>,
+    limit: usize,
+) -> [Value<'a>; 3] {
+    let rows = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
+    [
+        selected,
+        Value::bytes(after.map(Cursor::as_bytes)),
+        rows.into(),
+    ]
 }
 
 /// Returns the greatest store key of 32 bytes that starts with `prefix`, or `None` if the prefix is

@@ -11,13 +11,18 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 /// The `Debug` output hides the value, because the driver logs the parameters of each statement at
 /// level DEBUG.
 pub(crate) enum Value<'a> {
-    Bytes(&'a [u8]),
+    Bytes(Option<&'a [u8]>),
     Number(i64),
     Timestamp(SystemTime),
     Text(Option<Cow<'a, str>>),
 }
 
 impl<'a> Value<'a> {
+    /// Returns a parameter of bytes, or NULL.
+    pub(crate) fn bytes(bytes: Option<&'a [u8]>) -> Self {
+        Self::Bytes(bytes)
+    }
+
     /// Returns a text parameter with every NUL escaped: text in PostgreSQL cannot contain NUL.
     pub(crate) fn text(text: Option<&'a str>) -> Self {
         Self::Text(text.map(escape_nul))
@@ -36,7 +41,7 @@ impl<'a> Value<'a> {
 
 impl<'a> From<&'a [u8]> for Value<'a> {
     fn from(bytes: &'a [u8]) -> Self {
-        Self::Bytes(bytes)
+        Self::Bytes(Some(bytes))
     }
 }
 

@@ -83,7 +83,11 @@ async fn the_table_contains_no_key_and_the_trace_log_contains_no_key_or_session_
         .query(&format!("SELECT t::TEXT, lookup FROM {table} t"), &[])
         .await
         .unwrap();
-    assert_eq!(rows.len(), 15, "5 sessions, and 10 tombstones of those that moved");
+    assert_eq!(
+        rows.len(),
+        15,
+        "5 sessions, and 10 tombstones of those that moved"
+    );
     let log = LOG.0.lock().unwrap().clone();
     assert!(
         log.contains("executing statement"),

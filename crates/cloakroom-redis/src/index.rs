@@ -1,5 +1,6 @@
 use std::time::SystemTime;
 
+use cloakroom::store::Cursor;
 use cloakroom::{Owner, Result, StoreKey};
 use redis::Value;
 
@@ -20,12 +21,22 @@ local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
 if last then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', last)) end
 return 1";
 
-/// Removes the store keys whose time has passed by the server's clock, and returns the remaining
-/// store keys.
+/// Removes the store keys whose time has passed by the server's clock. Returns remaining store keys,
+/// each followed by its time. Arguments: the time and the store key after which the page begins,
+/// which are empty for the first page, and the number of store keys. If that store key is no longer
+/// in the set, or has another time, the page begins with the first store key of the same time.
 const LIST: &str = "
 local now = redis.call('TIME')[1] * 1000
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
-return redis.call('ZRANGE', KEYS[1], 0, -1)";
+local first = 0
+if ARGV[1] ~= '' then
+    if redis.call('ZSCORE', KEYS[1], ARGV[2]) == ARGV[1] then
+        first = redis.call('ZRANK', KEYS[1], ARGV[2]) + 1
+    else
+        first = redis.call('ZCARD', KEYS[1]) - redis.call('ZCOUNT', KEYS[1], ARGV[1], '+inf')
+    end
+end
+return redis.call('ZRANGE', KEYS[1], first, first + ARGV[3] - 1, 'WITHSCORES')";
 
 /// For each owner, a sorted set of the store keys that may belong to the owner's sessions. The
 /// score of a store key is the time at which it is removed.
@@ -79,27 +90,47 @@ impl Index {
         let _ = on.ask(&remove).await;
     }
 
-    /// Returns the store keys that may belong to sessions of the owner.
+    /// Returns up to `limit` store keys that may belong to sessions of the owner, and the cursor for
+    /// the next page.
     pub(crate) async fn list(
         &self,
         on: &Connection,
         owner: &Owner,
+        after: Option<&Cursor>,
+        limit: usize,
         doing: &'static str,
-    ) -> Result<Vec<StoreKey>> {
+    ) -> Result<(Vec<StoreKey>, Option<Cursor>)> {
         let key = self.key(owner.as_str().as_bytes());
-        let store_keys = match self.list.run(on, &key, &[]).await {
-            Ok(Value::Array(store_keys)) => store_keys,
+        // A cursor is the time of the last store key, a colon, and the store key.
+        let after = after.map_or(&b":"[..], Cursor::as_bytes);
+        let colon = after.iter().position(|byte| *byte == b':');
+        let (time, last) = after.split_at(colon.unwrap_or(after.len()));
+        let limit = limit.clamp(1, MAX_PAGE);
+        let rows = limit.to_string();
+        let arguments = [time, last.get(1..).unwrap_or_default(), rows.as_bytes()];
+        let members = match self.list.run(on, &key, &arguments).await {
+            Ok(Value::Array(members)) => members,
             Ok(_) => return Err(unexpected_answer(doing)),
             Err(cause) => return Err(refused(doing, cause)),
         };
-        let store_keys = store_keys.into_iter().map(|store_key| match store_key {
-            Value::BulkString(store_key) => Ok(StoreKey::new(&store_key)),
-            _ => Err(unexpected_answer(doing)),
-        });
-        store_keys.collect()
+        let mut store_keys = Vec::new();
+        let mut next = None;
+        for member in members.chunks(2) {
+            let [Value::BulkString(store_key), Value::BulkString(time)] = member else {
+                return Err(unexpected_answer(doing));
+            };
+            store_keys.push(StoreKey::new(store_key));
+            next = Some([&time[..], b":", store_key].concat());
+        }
+        let next = next.filter(|_| store_keys.len() == limit);
+        Ok((store_keys, next.map(|next| Cursor::new(next.into()))))
     }
 
     fn key(&self, owner: &[u8]) -> Vec<u8> {
         [&self.prefix, owner].concat()
     }
 }
+
+/// The maximum number of store keys on a page. Lua prints larger numbers with an exponent, which
+/// the server does not accept.
+const MAX_PAGE: usize = 1 << 30;

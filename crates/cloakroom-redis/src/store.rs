@@ -232,7 +232,7 @@ impl Store for RedisStore {
             ..
         } = &*self.0;
         let mut owned = Vec::new();
-        let store_keys = index.list(connection, owner, LISTING).await?;
+        let (store_keys, next) = index.list(connection, owner, after, limit, LISTING).await?;
         for some in store_keys.chunks(LISTED_AT_ONCE) {
             let loads = some
                 .iter()
@@ -245,7 +245,33 @@ impl Store for RedisStore {
                 }
             }
         }
-        Ok(Page::of(owned, after, limit))
+        Ok(Page::new(owned, next))
+    }
+
+    /// Deletes up to 64 entries concurrently.
+    async fn revoke_owned(
+        &self,
+        owner: &Owner,
+        except: Option<&StoreKey>,
+        limit: usize,
+    ) -> Result<Vec<StoreKey>> {
+        let mut after = None;
+        // Terminates at the last page.
+        loop {
+            // One entry more, because the page may contain `except`.
+            let page = self
+                .owned_by(owner, after.as_ref(), limit.saturating_add(1))
+                .await?;
+            let keys = page.entries.into_iter().map(|owned| owned.key);
+            let keys: Vec<_> = keys.filter(|key| Some(key) != except).take(limit).collect();
+            for some in keys.chunks(LISTED_AT_ONCE) {
+                try_join_all(some.iter().map(|key| self.0.delete(key, REVOKING))).await?;
+            }
+            after = page.next;
+            if !keys.is_empty() || after.is_none() {
+                return Ok(keys);
+            }
+        }
     }
 }
 
@@ -332,6 +358,7 @@ fn outcome(swap: Swap, version: &Version) -> Outcome {
 }
 
 const MOVING: &str = "moving a session in Redis";
+const REVOKING: &str = "ending the sessions of an owner in Redis";
 const LISTING: &str = "listing the sessions of an owner in Redis";
 
 /// How long the marker of a moved session stays. Longer than any request, so that a caller that got

@@ -1,6 +1,6 @@
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::SystemTime;
 
 use cloakroom::store::{
@@ -93,7 +93,8 @@ impl Store for SqliteStore {
             .revokes()
             .shared()
             .owners()
-            .tombstones();
+            .tombstones()
+            .scans();
         match self.0.synchronous {
             Synchronous::Full => guarantees.durable(),
             _ => guarantees,
@@ -210,11 +211,43 @@ impl Store for SqliteStore {
     }
 
     async fn owned_by(&self, owner: &Owner, after: Option<&Cursor>, limit: usize) -> Result<Page> {
-        let owner = owner.clone();
-        let work = move |db: &_, table: &Table| table.owned_by(db, &owner);
-        let doing = "listing the sessions of an owner in SQLite";
-        let owned = self.0.database.read(doing, work).await?;
-        Ok(Page::of(owned, after, limit))
+        let (owner, after) = (owner.clone(), after.cloned());
+        let work = move |db: &_, table: &Table| table.owned_by(db, &owner, after.as_ref(), limit);
+        self.0
+            .database
+            .read("listing the sessions of an owner in SQLite", work)
+            .await
+    }
+
+    /// Deletes the entries in one transaction.
+    async fn revoke_owned(
+        &self,
+        owner: &Owner,
+        except: Option<&StoreKey>,
+        limit: usize,
+    ) -> Result<Vec<StoreKey>> {
+        let (owner, except) = (owner.clone(), except.cloned());
+        let (sender, deleted) = mpsc::sync_channel(1);
+        let work = move |db: &_, table: &Table| {
+            let keys = table.revoke_owned(db, &owner, except.as_ref(), limit)?;
+            let count = keys.len();
+            let _ = sender.send(keys);
+            Ok(count)
+        };
+        self.0
+            .database
+            .write("ending the sessions of an owner in SQLite", work)
+            .await?;
+        Ok(deleted.try_recv().unwrap_or_default())
+    }
+
+    async fn scan(&self, after: Option<&Cursor>, limit: usize) -> Result<Page> {
+        let after = after.cloned();
+        let work = move |db: &_, table: &Table| table.scan(db, after.as_ref(), limit);
+        self.0
+            .database
+            .read("listing all sessions in SQLite", work)
+            .await
     }
 
     async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {

@@ -1,8 +1,10 @@
 use bytes::Bytes;
-use cloakroom::store::{Draft, Entry, Meta, OwnedEntry, SaveId, Version, from_millis, millis};
+use cloakroom::store::{
+    Cursor, Draft, Entry, Meta, OwnedEntry, Page, SaveId, Version, from_millis, millis,
+};
 use cloakroom::{Owner, StoreKey};
 use rusqlite::types::ToSqlOutput;
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
 
 const LOAD: &str = r#"SELECT created_at, touched_at, expires_at, owner, label, version, data
     FROM "{table}" WHERE lookup = ?1"#;
@@ -46,8 +48,16 @@ const DUE: &str = r#"SELECT sweep_bucket, rowid, expires_at FROM "{table}"
 const SWEEP: &str = r#"DELETE FROM "{table}"
     WHERE rowid IN (SELECT value FROM json_each(?1)) AND expires_at <= ?2"#;
 
+// `?2` is the last key of the previous page, or NULL.
 const OWNED_BY: &str = r#"SELECT created_at, touched_at, expires_at, owner, label, lookup
-    FROM "{table}" WHERE owner = ?1"#;
+    FROM "{table}" WHERE owner = ?1 AND (?2 IS NULL OR lookup > ?2) ORDER BY lookup LIMIT ?3"#;
+
+const OWNED_KEYS: &str = r#"SELECT lookup FROM "{table}"
+    WHERE owner = ?1 AND lookup IS NOT ?2 LIMIT ?3"#;
+
+// Without the tombstones, whose `created_at` is the last time that a store can keep.
+const SCAN: &str = r#"SELECT created_at, touched_at, expires_at, owner, label, lookup
+    FROM "{table}" WHERE created_at < ?1 AND (?2 IS NULL OR lookup > ?2) ORDER BY lookup LIMIT ?3"#;
 
 // `?1` is a prefix. The keys that have the prefix come before all other keys that the statement can
 // return, so the first two rows show whether exactly one key has the prefix.
@@ -69,6 +79,8 @@ pub(crate) struct Table {
     due: String,
     sweep: String,
     owned_by: String,
+    owned_keys: String,
+    scan: String,
     find: String,
     ping: String,
 }
@@ -89,6 +101,8 @@ impl Table {
             due: on(DUE),
             sweep: on(SWEEP),
             owned_by: on(OWNED_BY),
+            owned_keys: on(OWNED_KEYS),
+            scan: on(SCAN),
             find: on(FIND),
             ping: on(PING),
         }
@@ -220,10 +234,41 @@ impl Table {
         &self,
         db: &Connection,
         owner: &Owner,
-    ) -> rusqlite::Result<Vec<OwnedEntry>> {
-        let mut statement = db.prepare_cached(&self.owned_by)?;
-        let owned = |row: &Row<'_>| Ok(OwnedEntry::new(store_key(row, 5)?, meta(row)?));
-        statement.query_map([owner.as_str()], owned)?.collect()
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> rusqlite::Result<Page> {
+        page(db, &self.owned_by, &owner.as_str(), after, limit)
+    }
+
+    pub(crate) fn scan(
+        &self,
+        db: &Connection,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> rusqlite::Result<Page> {
+        page(db, &self.scan, &Meta::TOMBSTONE_CREATED, after, limit)
+    }
+
+    /// Deletes up to `limit` rows of the owner, except the one at `except`, and returns their keys.
+    pub(crate) fn revoke_owned(
+        &self,
+        db: &Connection,
+        owner: &Owner,
+        except: Option<&StoreKey>,
+        limit: usize,
+    ) -> rusqlite::Result<Vec<StoreKey>> {
+        let except = except.map(StoreKey::as_bytes);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let keys: Vec<StoreKey> = db
+            .prepare_cached(&self.owned_keys)?
+            .query_map(params![owner.as_str(), except, limit], |row| {
+                store_key(row, 0)
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        for key in &keys {
+            self.delete(db, key)?;
+        }
+        Ok(keys)
     }
 
     pub(crate) fn find(
@@ -248,6 +293,26 @@ impl Table {
         let mut statement = db.prepare_cached(&self.ping)?;
         statement.query_row([], |_| Ok(())).optional().map(|_| ())
     }
+}
+
+/// Reads a page of a list. `?1` of the statement is `selected`, `?2` the last key of the previous
+/// page, and `?3` the number of rows.
+fn page(
+    db: &Connection,
+    statement: &str,
+    selected: &dyn ToSql,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> rusqlite::Result<Page> {
+    let after = after.map(Cursor::as_bytes);
+    // One more row shows whether another page follows.
+    let rows = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
+    let owned = |row: &Row<'_>| Ok(OwnedEntry::new(store_key(row, 5)?, meta(row)?));
+    let entries: Vec<OwnedEntry> = db
+        .prepare_cached(statement)?
+        .query_map(params![selected, after, rows], owned)?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(Page::up_to(limit, entries))
 }
 
 /// The position of a row in the order in which a sweep reads the rows. The default is before all

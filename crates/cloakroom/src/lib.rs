@@ -52,7 +52,7 @@ pub use model::{
     Clock, Error, ErrorKind, Expiry, Item, Owner, Result, SessionKey, SessionTag, StoreKey,
     SystemClock,
 };
-pub use session::{Session, SessionHandle};
+pub use session::{OverLimit, Session, SessionHandle};
 pub use sessions::{SessionSummary, Sessions, SessionsBuilder, Sweep};
 
 /// Compiles the programs in the repository's README and guide as doc tests.

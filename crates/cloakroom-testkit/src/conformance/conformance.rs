@@ -169,6 +169,8 @@ macro_rules! __promises_but_of_sweeping {
             owned_by_lists_exactly_the_owners_entries
             owners_are_compared_exactly
             owned_by_agrees_with_load_and_sweep
+            revoke_owned_deletes_the_owners_entries_in_batches
+            scan_lists_every_entry
             find_returns_the_only_key_with_the_prefix
             concurrent_increments_add_up
             one_of_parallel_requests_takes_an_item

@@ -20,6 +20,7 @@
 //! | `compares` | write an entry as a whole or not at all, never create one with `save`, `touch` or `rename`, keep a deleted entry deleted unless a save is still running, and make `Session::take` return `Unsupported` |
 //! | `revokes` | load nothing through the instance of the store that deleted the entry |
 //! | `owners` | store owners, and return `Unsupported` when asked to list them |
+//! | `scans` | return `Unsupported` when asked to list all entries |
 //! | `tombstones` | free the old key with `rename`; it is given no tombstone |
 //!
 //! Every store must keep an owner and a label of the maximum length in

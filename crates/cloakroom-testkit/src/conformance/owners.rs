@@ -1,7 +1,38 @@
-use cloakroom::store::{Draft, OwnedEntry, Store};
+use cloakroom::store::{Cursor, Draft, OwnedEntry, Store};
 use cloakroom::{ErrorKind, Owner, StoreKey};
 
-use super::sample::{MILLI, assert_written, create_entry, draft, meta, now, store_key};
+use super::sample::{
+    MILLI, assert_absent, assert_stale, assert_written, create_entry, draft, meta, now, store_key,
+};
+
+/// Reads a whole list, page by page. `$read` returns the page after a cursor.
+macro_rules! all_pages {
+    (|$after:ident| $read:expr) => {{
+        let mut listed: Vec<OwnedEntry> = Vec::new();
+        let mut cursor: Option<Cursor> = None;
+        for page in 0.. {
+            assert!(page < MAX_PAGES, "the list has no last page");
+            let $after = cursor.as_ref();
+            let page = $read.await.expect("the store lists a page");
+            assert!(
+                page.entries.len() <= PAGE,
+                "a page has {} entries, more than the limit of {PAGE}",
+                page.entries.len()
+            );
+            for entry in page.entries {
+                // An entry may be listed more than once.
+                if listed.iter().all(|known| known.key != entry.key) {
+                    listed.push(entry);
+                }
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        listed
+    }};
+}
 
 /// `owned_by` lists the entries of one owner, each with its store key and meta. The list reflects
 /// saves, touches, renames, deletes and changes of the owner.
@@ -125,6 +156,87 @@ pub async fn owned_by_agrees_with_load_and_sweep<S: Store>(store: S) {
     .await;
 }
 
+/// `revoke_owned` deletes the entries of one owner, except one, in batches of at most `limit`, and
+/// returns their keys. An empty batch means that none is left.
+///
+/// A store whose guarantees exclude owners returns [`Unsupported`](ErrorKind::Unsupported).
+pub async fn revoke_owned_deletes_the_owners_entries_in_batches<S: Store>(store: S) {
+    let promise = "revoke_owned deletes the owner's entries in batches";
+    let ada = Owner::from("ada");
+    if !store.guarantees().owners {
+        assert!(
+            is_unsupported(store.revoke_owned(&ada, None, 1).await),
+            "revoke_owned returns `Unsupported` if the guarantees exclude owners"
+        );
+        return;
+    }
+    let mut seen = Vec::new();
+    for n in 0..7 {
+        seen.push(create_entry(&store, &store_key(n), &of("ada", n)).await);
+    }
+    let others = [(10, of("grace", 10)), (11, of("Ada", 11))];
+    for (n, other) in &others {
+        let _ = create_entry(&store, &store_key(*n), other).await;
+    }
+
+    let kept = store_key(3);
+    let mut deleted = Vec::new();
+    for _ in 0..MAX_PAGES {
+        let batch = store.revoke_owned(&ada, Some(&kept), PAGE).await;
+        let batch = batch.expect("revoke_owned answers");
+        assert!(batch.len() <= PAGE, "{promise}; a batch exceeds its limit");
+        if batch.is_empty() {
+            break;
+        }
+        deleted.extend(batch);
+    }
+    deleted.sort();
+    let mut expected: Vec<_> = [0, 1, 2, 4, 5, 6].map(store_key).into();
+    expected.sort();
+    assert!(deleted == expected, "{promise}; it returned other keys");
+    for (n, seen) in (0..).zip(&seen).filter(|(n, _)| *n != 3) {
+        assert_absent(&store, &store_key(n), promise).await;
+        let late = store.save(&store_key(n), seen, &of("ada", 20)).await;
+        assert_stale(late, "a late save does not restore a revoked entry");
+    }
+    assert_lists(&store, "ada", vec![(kept.clone(), of("ada", 3))], promise).await;
+
+    let last = store.revoke_owned(&ada, None, PAGE).await;
+    assert!(last.expect("revoke_owned answers") == [kept], "{promise}");
+    assert_lists(&store, "ada", vec![], promise).await;
+    for (n, other) in others {
+        let owner = other.meta.owner.clone().expect("the draft has an owner");
+        assert_lists(&store, owner.as_str(), vec![(store_key(n), other)], promise).await;
+    }
+}
+
+/// `scan` lists every entry of the store, page by page, with and without an owner.
+///
+/// A store whose guarantees exclude scans returns [`Unsupported`](ErrorKind::Unsupported).
+pub async fn scan_lists_every_entry<S: Store>(store: S) {
+    if !store.guarantees().scans {
+        assert!(
+            is_unsupported(store.scan(None, 1).await),
+            "scan returns `Unsupported` if the guarantees exclude scans"
+        );
+        return;
+    }
+    let promise = "scan lists every entry";
+    let mut expected = Vec::new();
+    for n in 0..9 {
+        let mut new = of("ada", n);
+        new.meta.owner = new.meta.owner.filter(|_| n % 2 == 0);
+        let _ = create_entry(&store, &store_key(n), &new).await;
+        expected.push((store_key(n), new));
+    }
+    let (gone, _) = expected.remove(4);
+    store.delete(&gone).await.expect("delete answers");
+
+    let listed = all_pages!(|after| store.scan(after, PAGE));
+
+    assert_equal_lists(listed, expected, promise);
+}
+
 /// `find` returns the store key that starts with a prefix of 12 bytes, or `None` if there is no
 /// such key or more than one.
 ///
@@ -200,10 +312,16 @@ fn of(owner: &str, n: u64) -> Draft {
 async fn assert_lists<S: Store>(
     store: &S,
     owner: &str,
-    mut all: Vec<(StoreKey, Draft)>,
+    all: Vec<(StoreKey, Draft)>,
     promise: &str,
 ) {
-    let mut listed = owned_by(store, &Owner::from(owner)).await;
+    let promise = format!("{promise}; the owner is {owner:?}");
+    let owner = Owner::from(owner);
+    let listed = all_pages!(|after| store.owned_by(&owner, after, PAGE));
+    assert_equal_lists(listed, all, &promise);
+}
+
+fn assert_equal_lists(mut listed: Vec<OwnedEntry>, mut all: Vec<(StoreKey, Draft)>, promise: &str) {
     // A store may list entries in any order.
     listed.sort_by(|a, b| a.key.cmp(&b.key));
     all.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -212,41 +330,12 @@ async fn assert_lists<S: Store>(
     assert_eq!(
         listed_len,
         all.len(),
-        "{promise}; it lists {listed_len} entries of {owner:?}"
+        "{promise}; it lists {listed_len} entries"
     );
     for (OwnedEntry { key, meta, .. }, (expected, draft)) in listed.iter().zip(&all) {
-        assert!(
-            key == expected,
-            "{promise}; it lists the wrong key of {owner:?}"
-        );
+        assert!(key == expected, "{promise}; it lists the wrong key");
         assert_eq!(*meta, draft.meta, "{promise}; it lists a different meta");
     }
-}
-
-/// Reads the whole list, page by page.
-async fn owned_by<S: Store>(store: &S, owner: &Owner) -> Vec<OwnedEntry> {
-    let mut listed: Vec<OwnedEntry> = Vec::new();
-    let mut after = None;
-    for _ in 0..MAX_PAGES {
-        let page = store.owned_by(owner, after.as_ref(), PAGE).await;
-        let page = page.expect("owned_by answers");
-        assert!(
-            page.entries.len() <= PAGE,
-            "owned_by returned {} entries, more than the limit of {PAGE}",
-            page.entries.len()
-        );
-        for entry in page.entries {
-            // An entry may be listed more than once.
-            if listed.iter().all(|known| known.key != entry.key) {
-                listed.push(entry);
-            }
-        }
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return listed,
-        }
-    }
-    panic!("owned_by has no last page");
 }
 
 /// Small, so that the few entries of a test fill several pages.

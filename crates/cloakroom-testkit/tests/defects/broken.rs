@@ -58,7 +58,12 @@ pub(crate) enum Defect {
     RenameKeepsTheOld,
     RenameOverwrites,
     RenameForgetsTheTombstone,
+    RevokeDeletesTheKept,
+    RevokeIgnoresItsLimit,
+    RevokeOmitsKeys,
     RenameReturnsAnotherVersion,
+    ScanListsTombstones,
+    ScanSkipsSessionsWithoutOwner,
     StaleRenamesLeaveATombstone,
     TombstonesBelongToTheOwner,
     SaveChecksThenWrites,
@@ -269,7 +274,11 @@ impl Table {
 
 impl Store for Broken {
     fn guarantees(&self) -> Guarantees {
-        let mut guarantees = Guarantees::default().compares().revokes().tombstones();
+        let mut guarantees = Guarantees::default()
+            .compares()
+            .revokes()
+            .tombstones()
+            .scans();
         guarantees.owners = !self.has(ListsOwnersWithoutDeclaringIt);
         guarantees.max_size = self.has(DeclaresASmallerMaxSize).then_some(1_000);
         guarantees
@@ -578,6 +587,43 @@ impl Store for Broken {
             }
         }
         Ok(Page::of(owned, after, limit))
+    }
+
+    async fn revoke_owned(
+        &self,
+        owner: &Owner,
+        except: Option<&StoreKey>,
+        limit: usize,
+    ) -> Result<Vec<StoreKey>> {
+        let limit = match self.defect {
+            RevokeIgnoresItsLimit => usize::MAX - 1,
+            _ => limit,
+        };
+        let page = self.owned_by(owner, None, limit.saturating_add(1)).await?;
+        let keys = page.entries.into_iter().map(|owned| owned.key);
+        let kept = except.filter(|_| !self.has(RevokeDeletesTheKept));
+        let mut keys: Vec<_> = keys.filter(|key| Some(key) != kept).take(limit).collect();
+        for key in &keys {
+            self.delete(key).await?;
+        }
+        if self.has(RevokeOmitsKeys) && keys.len() > 1 {
+            keys.truncate(1);
+        }
+        Ok(keys)
+    }
+
+    async fn scan(&self, after: Option<&Cursor>, limit: usize) -> Result<Page> {
+        let table = self.table();
+        let is_listed = |meta: &Meta| match self.defect {
+            ScanListsTombstones => true,
+            ScanSkipsSessionsWithoutOwner => meta.owner.is_some(),
+            _ => !meta.is_tombstone(),
+        };
+        let entries = table.entries.iter();
+        let listed = entries.filter(|(_, entry)| is_listed(&entry.meta));
+        let listed =
+            listed.map(|(place, entry)| OwnedEntry::new(StoreKey::new(place), entry.meta.clone()));
+        Ok(Page::of(listed.collect(), after, limit))
     }
 
     async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {

@@ -178,6 +178,11 @@ fn cases() -> Vec<Case> {
         RenameOverwrites => rename_never_overwrites;
         RenameForgetsTheTombstone => rename_leaves_the_tombstone;
         RenameReturnsAnotherVersion => a_renamed_entry_can_be_saved_and_deleted;
+        RevokeDeletesTheKept => revoke_owned_deletes_the_owners_entries_in_batches;
+        RevokeIgnoresItsLimit => revoke_owned_deletes_the_owners_entries_in_batches;
+        RevokeOmitsKeys => revoke_owned_deletes_the_owners_entries_in_batches;
+        ScanListsTombstones => a_tombstone_is_in_no_list;
+        ScanSkipsSessionsWithoutOwner => scan_lists_every_entry;
         StaleRenamesLeaveATombstone => a_stale_rename_leaves_no_tombstone;
         TombstonesBelongToTheOwner => rename_leaves_the_tombstone, a_tombstone_is_in_no_list;
         RenameDeletesThenCreates => a_dropped_rename_leaves_the_old_or_the_new;

@@ -1,6 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::cache::ask_cache;
 use super::cached::CachedBackend;
@@ -11,8 +11,8 @@ use super::write_through::WriteThroughBackend;
 use crate::format::{DefaultFormat, Format, FormatRules, Tags};
 use crate::http::Cookie;
 use crate::model::{
-    Cursor, Draft, EntryRef, Error, ErrorKind, Meta, OwnedEntry, Owner, Page, Record, Result,
-    SaveId, SessionKey, SessionTag, StoreKey, Version,
+    Cursor, Draft, EntryRef, Error, ErrorKind, Meta, Owner, Page, Record, Result, SaveId,
+    SessionData, SessionKey, SessionTag, StoreKey, Version,
 };
 use crate::store::{AnyStore, Guarantees, Store};
 
@@ -220,6 +220,17 @@ impl Backend {
         ))
     }
 
+    /// Returns a draft that makes the entry with these facts expire.
+    pub(crate) fn expired(&self, meta: &Meta, now: SystemTime) -> Result<Draft> {
+        let data = self.format().encode(&SessionData::default(), now)?;
+        let meta = Meta {
+            touched: now,
+            expires: UNIX_EPOCH,
+            ..meta.clone()
+        };
+        Ok(Draft::new(data, meta, SaveId::random()?))
+    }
+
     /// Limits the total time of several calls to the time that a single store call may take.
     pub(crate) async fn within<T>(
         &self,
@@ -357,28 +368,39 @@ impl Backend {
         origin.within("sweeping expired sessions", swept).await
     }
 
-    /// Loads all entries of an owner, expired ones included.
-    pub(crate) async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
+    /// Lists one page of an owner's entries, expired ones included.
+    pub(crate) async fn owned_by(&self, owner: &Owner, after: Option<&Cursor>) -> Result<Page> {
         let doing = "listing an owner's sessions";
         let origin = self.origin().ok_or_else(|| kept_in_cookies(doing))?;
-        let mut entries = Vec::new();
-        let mut after: Option<Cursor> = None;
-        for _ in 0..MAX_PAGES {
-            let page = origin.store.owned_by(owner, after.as_ref(), PAGE);
-            let Page {
-                entries: more,
-                next,
-            } = origin.within(doing, page).await?;
-            entries.extend(more);
-            match next {
-                Some(next) => after = Some(next),
-                None => return Ok(entries),
-            }
+        let page = origin.store.owned_by(owner, after, BATCH);
+        origin.within(doing, page).await
+    }
+
+    /// Deletes a batch of an owner's entries, except the one at `except`, and their copies in a
+    /// cache. Returns the number of deleted entries, which is zero if no more were found.
+    pub(crate) async fn revoke_owned(
+        &self,
+        owner: &Owner,
+        except: Option<&StoreKey>,
+        now: SystemTime,
+    ) -> Result<usize> {
+        let doing = "ending an owner's sessions";
+        let origin = self.origin().ok_or_else(|| kept_in_cookies(doing))?;
+        let deleted = origin.store.revoke_owned(owner, except, BATCH);
+        let deleted = origin.within(doing, deleted).await?;
+        for key in &deleted {
+            self.drop_copy(key, now).await?;
         }
-        Err(Error::new(
-            ErrorKind::Conflict,
-            format!("{doing}: there are more than {MAX_PAGES} pages of {PAGE}; end some of them"),
-        ))
+        Ok(deleted.len())
+    }
+
+    /// Drops the copy of an entry that the origin has deleted.
+    async fn drop_copy(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
+        match &self.kind {
+            Kind::Cached(cached) => cached.invalidate(key, now).await,
+            Kind::WriteThrough(write_through) => write_through.cache.delete(key).await,
+            Kind::Store(_) | Kind::Cookie(_) => Ok(()),
+        }
     }
 
     /// Returns the store key of the session with this tag.
@@ -516,8 +538,6 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 /// page.
 const DEFAULT_MAX_SIZE: usize = 1 << 20;
 
-/// How many entries one store call lists.
-const PAGE: usize = 10_000;
-
-/// How many pages a list may have. With full pages, that is 10 million entries.
-const MAX_PAGES: usize = 1_000;
+/// How many entries one store call lists or deletes. A store does that well within the time limit
+/// of a call.
+const BATCH: usize = 1_000;

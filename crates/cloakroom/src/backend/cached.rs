@@ -196,7 +196,7 @@ impl CachedBackend {
     ///
     /// The mark outlasts every load of the origin that is under way, so no such load can replace
     /// the mark with an old entry.
-    async fn invalidate(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
+    pub(super) async fn invalidate(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
         let draft = self.cache_draft(&Cached::AskOrigin, now, 2 * self.origin.timeout)?;
         for _ in 0..INVALIDATE_TRIES {
             let outcome = match self.read_cache(key).await {

@@ -126,6 +126,9 @@ pub enum ErrorKind {
     Conflict,
     /// The session was logged out, moved or expired during this request. Nothing was saved.
     Interrupted,
+    /// The user already has as many sessions as
+    /// [`max_sessions`](crate::SessionsBuilder::max_sessions) allows. Nothing was saved.
+    TooManySessions,
     /// A value does not have the requested type, or cannot be represented in the stored form.
     BadValue,
     /// The session is larger than the limit.
@@ -151,7 +154,8 @@ impl ErrorKind {
 
     /// Returns the status with which a service answers a request that failed this way.
     ///
-    /// It is 503 if trying again may help, 400 for [`Interrupted`](Self::Interrupted), and 500
+    /// It is 503 if trying again may help, 400 for [`Interrupted`](Self::Interrupted), 403
+    /// for [`TooManySessions`](Self::TooManySessions), and 500
     /// otherwise.
     ///
     /// # Examples
@@ -168,6 +172,7 @@ impl ErrorKind {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Interrupted => StatusCode::BAD_REQUEST,
+            Self::TooManySessions => StatusCode::FORBIDDEN,
             Self::BadValue
             | Self::TooLarge
             | Self::Corrupt

@@ -49,10 +49,14 @@ impl Tombstone {
 }
 
 impl Meta {
+    /// The `created` time of every tombstone, in milliseconds since 1970. It is the last time that
+    /// a store can keep, which no session has.
+    pub const TOMBSTONE_CREATED: i64 = LAST_MILLI;
+
     /// Creates the facts of a [`Tombstone`] that is kept until `expires`.
     ///
     /// A tombstone has no owner here, so that a list of an owner's sessions does not contain it.
-    /// Its `created` time is the last one that a store can keep, which no session has.
+    /// Its `created` time is [`TOMBSTONE_CREATED`](Self::TOMBSTONE_CREATED).
     ///
     /// # Examples
     /// ```
@@ -63,7 +67,7 @@ impl Meta {
     /// assert!(!Meta::new(now, now, in_a_minute).is_tombstone());
     /// ```
     pub fn tombstone(now: SystemTime, expires: SystemTime) -> Self {
-        Self::new(from_millis(LAST_MILLI), now, expires)
+        Self::new(from_millis(Self::TOMBSTONE_CREATED), now, expires)
     }
 
     /// Returns whether the entry is a [`Tombstone`] and not a session.
@@ -71,6 +75,6 @@ impl Meta {
     /// # Examples
     /// See [`tombstone`](Self::tombstone).
     pub fn is_tombstone(&self) -> bool {
-        self.created == from_millis(LAST_MILLI)
+        self.created == from_millis(Self::TOMBSTONE_CREATED)
     }
 }

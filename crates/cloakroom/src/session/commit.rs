@@ -4,17 +4,18 @@ use super::core::Core;
 use super::edits::Edits;
 use super::plan::{Commit, Committed, Plan, Write, interrupted};
 use super::queue::CommitTurn;
+use super::session_limit::SessionLimit;
 use crate::backend::Loaded;
 use crate::model::{
-    EntryRef, Error, ErrorKind, Meta, Record, Result, SavedEntry, SessionKey, StoreKey, Tombstone,
-    Version,
+    EntryRef, Error, ErrorKind, Meta, Owner, Record, Result, SavedEntry, SessionKey, StoreKey,
+    Tombstone, Version,
 };
 
 impl Commit {
     /// Deletes the entries that were flushed or refused. Returns whether there were any.
     pub(crate) async fn end(&self, core: &Core) -> Result<bool> {
         for ended in &self.ended {
-            Box::pin(core.end(&ended.entry.store_key, &ended.meta)).await?;
+            Box::pin(core.end(&ended.entry, &ended.meta)).await?;
             tracing::debug!(session = %core.backend.tag(&ended.entry.store_key), "session ended");
         }
         Ok(!self.ended.is_empty())
@@ -22,6 +23,38 @@ impl Commit {
 
     /// Carries out the plan. Returns the result, or `None` if nothing has changed.
     pub(crate) async fn run(self, core: &Core) -> Result<Option<Committed>> {
+        match (core.session_limit, self.edits.last_login().cloned()) {
+            (Some(limit), Some(owner)) => Box::pin(self.run_within(core, limit, &owner)).await,
+            _ => self.carry_out(core).await,
+        }
+    }
+
+    /// Carries out a plan with a login of `owner`, of whose sessions the number is limited.
+    async fn run_within(
+        self,
+        core: &Core,
+        limit: SessionLimit,
+        owner: &Owner,
+    ) -> Result<Option<Committed>> {
+        let own = match &self.plan {
+            Ok(Plan::Save(base, _) | Plan::Rename(base, _)) => Some(&base.entry.store_key),
+            _ => None,
+        };
+        limit.check(core, owner, own).await?;
+        let committed = self.carry_out(core).await?;
+        if let Some(Committed {
+            base: Some(base), ..
+        }) = &committed
+            && let Err(error) = limit.enforce(core, owner, &base.entry.store_key).await
+        {
+            // The login is saved, so the next login ends the oldest sessions.
+            let error = format!("{error:#}");
+            tracing::warn!(error, "a user has more sessions than allowed");
+        }
+        Ok(committed)
+    }
+
+    async fn carry_out(self, core: &Core) -> Result<Option<Committed>> {
         let (base, write, renames) = match self.plan? {
             Plan::Nothing => return Ok(None),
             Plan::Save(base, write) => (base, write, false),
@@ -101,7 +134,7 @@ async fn log_in(core: &Core, edits: &Edits, tombstone: Option<&Tombstone>) -> Re
 }
 
 async fn end(core: &Core, base: &SavedEntry) -> Result<Committed> {
-    core.end(&base.entry.store_key, &base.meta).await?;
+    core.end(&base.entry, &base.meta).await?;
     Ok(Committed::ended())
 }
 

@@ -1,15 +1,17 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::once_per_minute::OncePerMinute;
 use super::policy::Policy;
 use super::queue::CommitQueue;
+use super::session_limit::SessionLimit;
 use crate::backend::{Backend, Loaded};
 use crate::format::OnExpired;
 use crate::http::{CacheControl, Cookie, CookieSet};
 use crate::model::{
-    Clock, EntryRef, Error, ErrorKind, Meta, Record, Result, SavedEntry, SessionKey, StoreKey,
-    Tombstone, Version, limits, storable,
+    Clock, EntryRef, Error, ErrorKind, Meta, Owner, Record, Result, SavedEntry, SessionKey,
+    StoreKey, Tombstone, Version, limits, storable,
 };
 
 /// The state shared by all handles and sessions of one [`Sessions`](crate::Sessions).
@@ -17,6 +19,8 @@ pub(crate) struct Core {
     pub(crate) backend: Backend,
     pub(crate) cookie: Cookie,
     pub(crate) policy: Policy,
+    /// `None` if a user may have any number of sessions.
+    pub(crate) session_limit: Option<SessionLimit>,
     /// How a response that sets or removes the cookie may be cached.
     pub(crate) cache_control: CacheControl,
     pub(crate) clock: Box<dyn Clock>,
@@ -205,56 +209,111 @@ impl Core {
         Ok(Loaded::Session((base, record)))
     }
 
-    /// Ends the session at `store_key`, even if it is moving to a new key at the same time.
-    ///
-    /// Once the entry is deleted, it can no longer be moved. If it was moved before, there is
-    /// another entry of the same owner, which has the same `created` time and was not in the
-    /// owner's list at first. Such entries are deleted, too. The moves of a session without an
-    /// owner cannot be followed.
-    pub(crate) async fn end(&self, store_key: &StoreKey, meta: &Meta) -> Result<()> {
-        let Some(owner) = meta
-            .owner
-            .as_ref()
-            .filter(|_| self.backend.guarantees().owners)
-        else {
-            return self.backend.delete(store_key, self.now()).await;
-        };
-        let mut known = self.backend.owned_by(owner).await?;
-        if known.iter().all(|owned| owned.key != *store_key) {
-            // The session has already moved, or it is gone. An entry with the same `created` time
-            // is the moved session, so it must not count as known.
-            known.retain(|owned| owned.meta.created != meta.created);
-        }
-        let mut ending = vec![store_key.clone()];
-        for _ in 0..MAX_MOVES {
-            for store_key in &ending {
-                self.backend.delete(store_key, self.now()).await?;
-            }
-            let moved = self
-                .backend
-                .owned_by(owner)
-                .await?
-                .into_iter()
-                .filter(|owned| {
-                    owned.meta.created == meta.created
-                        && known.iter().all(|known| known.key != owned.key)
-                });
-            ending = moved.map(|owned| owned.key).collect();
-            if ending.is_empty() {
-                return Ok(());
+    /// Lists all entries of `owner`, expired ones included.
+    pub(crate) async fn owned_by(&self, owner: &Owner) -> Result<BTreeMap<StoreKey, Meta>> {
+        // An entry may be on two pages.
+        let (mut owned, mut after) = (BTreeMap::new(), None);
+        for _ in 0..MAX_PAGES {
+            let page = self.backend.owned_by(owner, after.as_ref()).await?;
+            let entries = page.entries.into_iter();
+            owned.extend(entries.map(|owned| (owned.key, owned.meta)));
+            after = page.next;
+            if after.is_none() {
+                return Ok(owned);
             }
         }
         Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "ending a session: it moved to a new key {MAX_MOVES} times in a row; try again"
+                "listing a user's sessions: there are more than {MAX_PAGES} pages; end some of \
+                 them with `revoke_all`"
             ),
         ))
+    }
+
+    /// Ends the session at `store_key` if it belongs to `owner`, from outside of its requests.
+    /// Returns whether it was alive.
+    pub(crate) async fn revoke(&self, owner: &Owner, store_key: &StoreKey) -> Result<bool> {
+        let found = self.backend.reload(store_key, self.now()).await?;
+        let Some((record, version)) = found.session() else {
+            return Ok(false);
+        };
+        if record.meta.owner.as_ref() != Some(owner) {
+            return Ok(false);
+        }
+        let entry = EntryRef {
+            key: None,
+            store_key: store_key.clone(),
+            version,
+            is_former: false,
+        };
+        // An expired session is ended as well: a server whose clock is behind this server's may
+        // still accept it.
+        self.end(&entry, &record.meta).await?;
+        Ok(!self.has_expired(&record.meta, self.now()))
+    }
+
+    /// Ends a session, even if it is moving to a new key at the same time.
+    ///
+    /// The moves of a session without an owner are not followed: its entry is only deleted.
+    pub(crate) async fn end(&self, entry: &EntryRef, meta: &Meta) -> Result<()> {
+        let mut at = entry.clone();
+        if meta.owner.is_some() {
+            for _ in 0..END_TRIES {
+                // Deleting the entry at once could delete a tombstone instead, and with it the only
+                // trace of the new key. So the entry is first replaced by an expired one, which
+                // fails if the session has moved.
+                if self.expire(&at, meta).await? {
+                    break;
+                }
+                match self.follow(&at).await? {
+                    Some(current) => at = current,
+                    None => return Ok(()),
+                }
+            }
+        }
+        self.backend.delete(&at.store_key, self.now()).await
+    }
+
+    /// Replaces an entry by an expired one. Returns `false` if the entry has changed or is gone.
+    /// Returns `true` if the answer was lost, since the entry is deleted next.
+    async fn expire(&self, at: &EntryRef, meta: &Meta) -> Result<bool> {
+        let expired = self.backend.expired(meta, self.now())?;
+        match self.backend.save(at, &expired).await {
+            Ok(saved) => Ok(saved.is_some()),
+            Err(error) if error.kind().may_have_happened() => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns where the session of a changed entry is now, or `None` if it is gone.
+    async fn follow(&self, at: &EntryRef) -> Result<Option<EntryRef>> {
+        let mut current = at.clone();
+        for _ in 0..MAX_MOVES {
+            match self.backend.reload(&current.store_key, self.now()).await? {
+                Loaded::Session((_, version)) => {
+                    current.version = version;
+                    return Ok(Some(current));
+                }
+                Loaded::Moved(tombstone, _) => current.store_key = tombstone.successor,
+                Loaded::Nothing => break,
+            }
+        }
+        Ok(None)
     }
 }
 
 /// One limit for the whole process: all such sessions have the same cause.
 static FROM_THE_FUTURE: OncePerMinute = OncePerMinute::new();
 
-/// How many times a session may move to a new key while it is being ended or looked for.
+/// How many pages a list of a user's sessions may have. With full pages, that is 10 million
+/// sessions.
+pub(crate) const MAX_PAGES: usize = 10_000;
+
+/// How many tombstones are followed to a session. Each is the trace of a login or a new key within
+/// the last minute.
 const MAX_MOVES: usize = 8;
+
+/// How many times a session that is being ended may be saved or moved by other requests before its
+/// entry is deleted without a comparison.
+const END_TRIES: usize = 8;

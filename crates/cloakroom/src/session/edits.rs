@@ -65,6 +65,15 @@ impl Edits {
     pub(crate) fn log_in(&self) -> bool {
         self.logins > 0
     }
+
+    /// Returns the user of the last login, or `None` if there is no login or the format keeps no
+    /// owners.
+    pub(crate) fn last_login(&self) -> Option<&Owner> {
+        match self.log[..self.logins].last() {
+            Some(Edit::LogIn { owner, .. }) => owner.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 /// One recorded change.

@@ -11,13 +11,16 @@ mod presented;
 mod queue;
 mod saving;
 mod session;
+mod session_limit;
 mod shared;
 
-pub(crate) use core::{Core, Sweeper};
+pub(crate) use core::{Core, MAX_PAGES, Sweeper};
 pub use handle::SessionHandle;
 pub(crate) use policy::Policy;
 pub(crate) use presented::Presented;
 pub(crate) use queue::CommitQueue;
 pub use session::Session;
+pub use session_limit::OverLimit;
+pub(crate) use session_limit::SessionLimit;
 
 pub use crate::model::{Accepts, ItemName, Items, Name, NameOf, SessionData, Value};

@@ -7,7 +7,7 @@ use crate::backend::Backend;
 use crate::format::Facts;
 use crate::http::{CacheControl, Cookie};
 use crate::model::{Clock, Error, ErrorKind, Result, SystemClock, limits};
-use crate::session::{CommitQueue, Core, Policy};
+use crate::session::{CommitQueue, Core, OverLimit, Policy, SessionLimit};
 
 /// Configures the sessions of a site. Created by [`Sessions::builder`].
 ///
@@ -33,6 +33,7 @@ pub struct SessionsBuilder {
     policy: Policy,
     cache_control: CacheControl,
     tombstone_age: Duration,
+    session_limit: Option<SessionLimit>,
     clock: Box<dyn Clock>,
     sweep: Option<Sweep>,
 }
@@ -51,6 +52,7 @@ impl SessionsBuilder {
             },
             cache_control: CacheControl::Private,
             tombstone_age: A_MINUTE,
+            session_limit: None,
             clock: Box::new(SystemClock),
             sweep: Some(Sweep::default()),
         }
@@ -266,10 +268,9 @@ impl SessionsBuilder {
     ///
     /// Defaults to a minute: long enough for requests under way, short enough for a browser that
     /// never received the new key, which starts a new session after that time. The price: each move
-    /// leaves a small entry for this time. With zero, the old key is unknown immediately. Has no
-    /// effect if the store does not promise
-    /// [`tombstones`](crate::store::Guarantees#structfield.tombstones) or if the format keeps none,
-    /// as Django's formats do not.
+    /// leaves a small entry for this time. Must be between 10 seconds and an hour. Has no effect if
+    /// the store does not promise [`tombstones`](crate::store::Guarantees#structfield.tombstones)
+    /// or if the format keeps none, as Django's formats do not.
     ///
     /// # Examples
     /// ```
@@ -297,6 +298,41 @@ impl SessionsBuilder {
     /// ```
     pub fn tombstone_age(mut self, age: Duration) -> Self {
         self.tombstone_age = age;
+        self
+    }
+
+    /// Limits the number of sessions that a user may have at once.
+    ///
+    /// The limit applies when a user logs in: the login either [ends the user's oldest
+    /// session](OverLimit::EndOldest) or [fails](OverLimit::RefuseLogin). If two logins of a user
+    /// are refused or accepted at the same moment, the number may exceed the limit by one until the
+    /// next login.
+    ///
+    /// Defaults to no limit. The price: a login lists the sessions of its user. Building fails if
+    /// the store or the format keeps no owners.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::store::MemoryStore;
+    /// use cloakroom::{OverLimit, Owner, Sessions};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let sessions = Sessions::builder(MemoryStore::new())
+    ///     .max_sessions(2, OverLimit::EndOldest)
+    ///     .build()?;
+    ///
+    /// for _ in 0..5 {
+    ///     let session = sessions.new_session();
+    ///     session.log_in("ada")?;
+    ///     session.save().await?;
+    /// }
+    /// assert_eq!(sessions.owned_by(&Owner::from("ada")).await?.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn max_sessions(mut self, max: usize, over: OverLimit) -> Self {
+        self.session_limit = Some(SessionLimit { max, over });
         self
     }
 
@@ -458,6 +494,7 @@ impl SessionsBuilder {
     pub fn build(mut self) -> Result<Sessions> {
         self.cookie.check()?;
         self.check_facts()?;
+        self.check_session_limit()?;
         self.backend.set_cookie(&self.cookie);
         self.backend.set_tombstone_age(self.tombstone_age);
         self.check_durations()?;
@@ -471,6 +508,7 @@ impl SessionsBuilder {
             backend: self.backend,
             cookie: self.cookie,
             policy: self.policy,
+            session_limit: self.session_limit,
             cache_control: self.cache_control,
             clock: self.clock,
             queue: CommitQueue::default(),
@@ -494,8 +532,27 @@ impl SessionsBuilder {
         Err(misconfigured(refused))
     }
 
+    fn check_session_limit(&self) -> Result<()> {
+        match self.session_limit {
+            Some(SessionLimit { max: 0, .. }) => Err(misconfigured(
+                "`max_sessions` must be at least 1; no user could log in otherwise",
+            )),
+            Some(_) if !self.backend.guarantees().owners => Err(misconfigured(
+                "`max_sessions` needs a store and a format that keep owners; use another store, or \
+                 leave `max_sessions` out",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Checks each duration, and the durations against each other.
     fn check_durations(&self) -> Result<()> {
+        if !(MIN_TOMBSTONE_AGE..=MAX_TOMBSTONE_AGE).contains(&self.tombstone_age) {
+            return Err(misconfigured(format!(
+                "`tombstone_age` must be between {MIN_TOMBSTONE_AGE:?} and {MAX_TOMBSTONE_AGE:?}; \
+                 a logout finds the new key of a session by its tombstone"
+            )));
+        }
         let ends = [
             ("max_age", Some(self.policy.max_age)),
             ("max_lifetime", self.policy.max_lifetime),
@@ -552,6 +609,11 @@ impl fmt::Debug for SessionsBuilder {
             .finish_non_exhaustive()
     }
 }
+
+/// A logout that runs at the same time as a login needs the tombstone for two store calls.
+const MIN_TOMBSTONE_AGE: Duration = Duration::from_secs(10);
+
+const MAX_TOMBSTONE_AGE: Duration = Duration::from_secs(60 * 60);
 
 const A_MINUTE: Duration = Duration::from_secs(60);
 

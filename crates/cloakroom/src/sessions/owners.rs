@@ -2,7 +2,8 @@ use std::cmp::Reverse;
 use std::time::SystemTime;
 
 use super::sessions::Sessions;
-use crate::model::{Error, ErrorKind, OwnedEntry, Owner, Result, SessionTag};
+use crate::model::{Error, ErrorKind, Meta, Owner, Result, SessionTag, StoreKey};
+use crate::session::MAX_PAGES;
 
 /// A user's sessions.
 impl Sessions {
@@ -35,10 +36,10 @@ impl Sessions {
     pub async fn owned_by(&self, owner: &Owner) -> Result<Vec<SessionSummary>> {
         let core = self.core();
         let now = core.now();
-        let mut owned = core.backend.owned_by(owner).await?;
-        owned.retain(|owned| !core.has_expired(&owned.meta, now));
-        owned.sort_by_key(|owned| Reverse(owned.meta.touched));
-        let summary = |OwnedEntry { key, meta, .. }| SessionSummary {
+        let mut owned: Vec<_> = core.owned_by(owner).await?.into_iter().collect();
+        owned.retain(|(_, meta)| !core.has_expired(meta, now));
+        owned.sort_by_key(|(_, meta)| Reverse(meta.touched));
+        let summary = |(key, meta): (StoreKey, Meta)| SessionSummary {
             tag: core.backend.tag(&key),
             label: meta.label.map(String::from),
             created: meta.created,
@@ -79,12 +80,10 @@ impl Sessions {
     /// ```
     pub async fn revoke(&self, owner: &Owner, tag: &SessionTag) -> Result<bool> {
         let core = self.core();
-        let mut ended = false;
-        for owned in self.owned_where(owner, |other| other == *tag).await? {
-            core.end(&owned.key, &owned.meta).await?;
-            ended |= !core.has_expired(&owned.meta, core.now());
-        }
-        Ok(ended)
+        let Some(store_key) = self.find_owned(owner, tag).await? else {
+            return Ok(false);
+        };
+        core.revoke(owner, &store_key).await
     }
 
     /// Ends every session of this user except the one with the tag `kept`. Returns how many it
@@ -121,7 +120,8 @@ impl Sessions {
     /// # }
     /// ```
     pub async fn revoke_others(&self, owner: &Owner, kept: &SessionTag) -> Result<usize> {
-        self.revoke_where(owner, |tag| tag != *kept).await
+        let kept = self.find_owned(owner, kept).await?;
+        self.revoke_owned(owner, kept.as_ref()).await
     }
 
     /// Ends every session of this user. Returns how many it ended.
@@ -150,46 +150,55 @@ impl Sessions {
     /// # }
     /// ```
     pub async fn revoke_all(&self, owner: &Owner) -> Result<usize> {
-        self.revoke_where(owner, |_| true).await
+        self.revoke_owned(owner, None).await
     }
 
-    async fn revoke_where(
-        &self,
-        owner: &Owner,
-        ends: impl Fn(SessionTag) -> bool,
-    ) -> Result<usize> {
+    async fn revoke_owned(&self, owner: &Owner, kept: Option<&StoreKey>) -> Result<usize> {
+        let core = self.core();
         let mut ended = 0;
-        for _ in 0..REVOKE_ROUNDS {
-            let owned = self.owned_where(owner, &ends).await?;
-            if owned.is_empty() {
-                return Ok(ended);
-            }
-            for owned in owned {
-                let core = self.core();
-                core.backend.delete(&owned.key, core.now()).await?;
-                ended += usize::from(!core.has_expired(&owned.meta, core.now()));
+        for _ in 0..MAX_PAGES {
+            // A call may miss a session that moves to a new key at the same time, so the last call
+            // is the one that finds none.
+            match core.backend.revoke_owned(owner, kept, core.now()).await? {
+                0 => return Ok(ended),
+                more => ended += more,
             }
         }
         Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "ending a user's sessions: there were new ones {REVOKE_ROUNDS} times in a row; \
-                 try again"
+                "ending a user's sessions: there were more after {MAX_PAGES} batches; try again"
             ),
         ))
     }
 
-    /// Loads the entries of this user whose tags match, including expired ones: a server whose
-    /// clock is behind this server's may still accept them.
-    async fn owned_where(
-        &self,
-        owner: &Owner,
-        matches: impl Fn(SessionTag) -> bool,
-    ) -> Result<Vec<OwnedEntry>> {
+    /// Finds the key of the session with this tag. If the store can only list the sessions of a
+    /// user, this reads the list.
+    async fn find_owned(&self, owner: &Owner, tag: &SessionTag) -> Result<Option<StoreKey>> {
         let backend = &self.core().backend;
-        let mut owned = backend.owned_by(owner).await?;
-        owned.retain(|owned| matches(backend.tag(&owned.key)));
-        Ok(owned)
+        match backend.find(tag).await {
+            Err(error) if error.kind() == ErrorKind::Unsupported => {}
+            found => return found,
+        }
+        let mut after = None;
+        for _ in 0..MAX_PAGES {
+            let page = backend.owned_by(owner, after.as_ref()).await?;
+            let mut keys = page.entries.into_iter().map(|owned| owned.key);
+            if let Some(found) = keys.find(|key| backend.tag(key) == *tag) {
+                return Ok(Some(found));
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(None);
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "finding a user's session: there are more than {MAX_PAGES} pages of them; end some \
+                 with `revoke_all`"
+            ),
+        ))
     }
 }
 
@@ -208,7 +217,3 @@ pub struct SessionSummary {
     /// When it expires if it is not used again.
     pub expires: SystemTime,
 }
-
-/// How many times the sessions of a user are listed while they are being ended, to find those that
-/// moved to a new key or began in the meantime.
-const REVOKE_ROUNDS: usize = 8;

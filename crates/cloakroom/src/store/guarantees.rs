@@ -30,6 +30,8 @@ pub struct Guarantees {
     /// [`rename`](super::Store::rename) leaves the tombstone that it is given. Without this promise
     /// it is given none, and the old key is unknown after the move.
     pub tombstones: bool,
+    /// The store can list all sessions.
+    pub scans: bool,
     /// The maximum size of one entry's data in bytes, or `None` if the store has no such limit.
     pub max_size: Option<usize>,
 }
@@ -130,6 +132,20 @@ impl Guarantees {
     #[must_use]
     pub const fn tombstones(mut self) -> Self {
         self.tombstones = true;
+        self
+    }
+
+    /// Promises [`scans`](Self#structfield.scans).
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Guarantees;
+    ///
+    /// assert!(Guarantees::default().scans().scans);
+    /// ```
+    #[must_use]
+    pub const fn scans(mut self) -> Self {
+        self.scans = true;
         self
     }
 

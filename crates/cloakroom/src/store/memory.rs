@@ -172,6 +172,7 @@ impl Store for MemoryStore {
             .revokes()
             .owners()
             .tombstones()
+            .scans()
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {

@@ -331,22 +331,41 @@ pub trait Store: Send + Sync + 'static {
     /// Deletes up to `limit` entries of `owner`, except the one at `except`, and returns the keys
     /// of the deleted entries.
     ///
-    /// Fewer keys than `limit` mean that no more entries were found. Entries that are created
+    /// An empty result means that no more entries were found. Entries that are created or moved
     /// concurrently may survive.
+    ///
+    /// The provided method lists pages with [`owned_by`](Self::owned_by) and deletes entries one by
+    /// one. Override it if the store can delete them in one statement.
     ///
     /// If the future is dropped, some of the entries may be deleted.
     ///
     /// # Errors
-    /// [`Unavailable`](ErrorKind::Unavailable); some of the entries may be deleted. The provided
-    /// method returns [`Unsupported`](ErrorKind::Unsupported).
+    /// As [`owned_by`](Self::owned_by); some of the entries may be deleted.
     fn revoke_owned(
         &self,
         owner: &Owner,
         except: Option<&StoreKey>,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<StoreKey>>> + Send {
-        let _ = (owner, except, limit);
-        async { Err(unsupported("deleting the sessions of an owner")) }
+        async move {
+            let mut after = None;
+            // Terminates at the last page.
+            loop {
+                // One entry more, because the page may contain `except`.
+                let listed = limit.saturating_add(1);
+                let page = self.owned_by(owner, after.as_ref(), listed).await?;
+                let keys = page.entries.into_iter().map(|owned| owned.key);
+                let keys = keys.filter(|key| Some(key) != except).take(limit);
+                let keys: Vec<_> = keys.collect();
+                for key in &keys {
+                    self.delete(key).await?;
+                }
+                after = page.next;
+                if !keys.is_empty() || after.is_none() {
+                    return Ok(keys);
+                }
+            }
+        }
     }
 
     /// Lists up to `limit` entries of the store, including expired ones but no
@@ -356,7 +375,8 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Unavailable`](ErrorKind::Unavailable). The provided method returns
-    /// [`Unsupported`](ErrorKind::Unsupported).
+    /// [`Unsupported`](ErrorKind::Unsupported); a store that promises
+    /// [`scans`](Guarantees#structfield.scans) overrides it.
     fn scan(
         &self,
         after: Option<&Cursor>,

@@ -2,7 +2,6 @@
 //! `Store::rename`, which takes several steps.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use cloakroom::store::{Draft, Entry, Guarantees, MemoryStore, Meta, Outcome, Store, Version};
 use cloakroom::{ErrorKind, Owner, Result, Session, SessionTag, Sessions, StoreKey};
@@ -16,7 +15,7 @@ use crate::site::{Site, Visitor, stored};
 async fn a_provided_rename_that_fails_halfway_does_not_restore_a_logged_out_session() {
     let memory = Arc::new(MemoryStore::new());
     let flaky = Flaky::new(Arc::clone(&memory));
-    let gate = Gate::new(InSteps(memory.clone(), flaky.clone()));
+    let gate = Gate::new(InSteps(memory.clone(), flaky.clone(), true));
     let sessions = Sessions::builder(gate.clone())
         .clock(HandClock::new())
         .sweep(None)
@@ -61,7 +60,7 @@ async fn a_provided_rename_that_fails_halfway_does_not_restore_a_logged_out_sess
 async fn a_provided_rename_that_fails_halfway_leaves_no_copy_in_the_owners_list() {
     let memory = Arc::new(MemoryStore::new());
     let flaky = Flaky::new(Arc::clone(&memory));
-    let sessions = Sessions::builder(InSteps(memory.clone(), flaky.clone()))
+    let sessions = Sessions::builder(InSteps(memory.clone(), flaky.clone(), true))
         .clock(HandClock::new())
         .sweep(None)
         .build()
@@ -124,11 +123,12 @@ async fn revoke_follows_a_session_to_its_new_key() {
 }
 
 /// A store that uses the provided `rename`, whose steps can fail one by one.
-struct InSteps(Arc<MemoryStore>, Flaky<Arc<MemoryStore>>);
+struct InSteps(Arc<MemoryStore>, Flaky<Arc<MemoryStore>>, bool);
 impl Store for InSteps {
     fn guarantees(&self) -> Guarantees {
         let mut guarantees = self.0.guarantees();
         guarantees.owners = false;
+        guarantees.tombstones = self.2;
         guarantees
     }
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
@@ -157,15 +157,13 @@ async fn a_provided_rename_is_found_to_have_taken_effect_whichever_answer_is_los
         (Call::Save, 2, When::Before),
         (Call::Delete, 1, When::After),
     ];
-    for ((call, nth, when), age) in faults
-        .into_iter()
-        .flat_map(|fault| [(fault, 0), (fault, 60)])
+    let faults = faults.into_iter();
+    for ((call, nth, when), tombstones) in faults.flat_map(|fault| [(fault, false), (fault, true)])
     {
         let memory = Arc::new(MemoryStore::new());
         let flaky = Flaky::new(Arc::clone(&memory));
-        let sessions = Sessions::builder(InSteps(memory.clone(), flaky.clone()))
+        let sessions = Sessions::builder(InSteps(memory.clone(), flaky.clone(), tombstones))
             .clock(HandClock::new())
-            .tombstone_age(Duration::from_secs(age))
             .sweep(None);
         let mut guest = Visitor {
             sessions: sessions.build().unwrap(),
