@@ -47,13 +47,15 @@ return 1";
 
 /// Like `SAVE`, with one more argument: the owner as encoded in the value. Writes only if the entry
 /// already has this owner and the owner's index keeps the entry until the key expires. Otherwise
-/// returns 2: the caller must update the index first.
+/// returns 2: the caller must update the index first. Sets the expiry last: if its time has passed,
+/// the server deletes the key at once, and `SETRANGE` would create an incomplete value.
 const SAVE_INDEXED: &str = "
 if head ~= ARGV[1] then return 0 end
 if read(OWNER, OWNER + #ARGV[4]) ~= ARGV[4] then return 2 end
 if struct.unpack('>I8', indexed_until) < tonumber(ARGV[3]) then return 2 end
-redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3])
+redis.call('SET', KEYS[1], ARGV[2])
 redis.call('SETRANGE', KEYS[1], MARK_END, indexed_until)
+redis.call('PEXPIREAT', KEYS[1], ARGV[3])
 return 1";
 
 /// Sets when the entry was touched and when it expires, if it still has the version that the caller

@@ -137,6 +137,7 @@ macro_rules! __promises_but_of_sweeping {
             save_never_creates
             a_stale_save_changes_nothing
             each_save_makes_earlier_versions_stale
+            an_entry_saved_with_a_past_expiry_can_be_deleted
             a_version_is_valid_only_for_its_own_entry
             a_deleted_entry_stays_deleted
             delete_leaves_other_entries_alone

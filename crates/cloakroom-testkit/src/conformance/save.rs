@@ -1,7 +1,11 @@
+use std::time::UNIX_EPOCH;
+
+use cloakroom::Owner;
 use cloakroom::store::{Draft, Outcome, Store, Version};
 
 use super::sample::{
-    assert_absent, assert_holds, assert_stale, assert_written, create_entry, draft, store_key,
+    assert_absent, assert_holds, assert_is, assert_stale, assert_written, create_entry, draft,
+    load, store_key,
 };
 
 /// `save` replaces the data and the meta, and returns the same version as the next `load`.
@@ -137,4 +141,27 @@ async fn refused_or_last_write_wins<S: Store>(
             None
         }
     }
+}
+
+/// A `save` may set an expiry in the past. The entry, which a backend may delete at once, can then
+/// be deleted, and its key can be used again.
+pub async fn an_entry_saved_with_a_past_expiry_can_be_deleted<S: Store>(store: S) {
+    let promise = "an entry saved with a past expiry can be deleted";
+    let key = store_key(1);
+    for owner in [None, Some(Owner::from("ada"))] {
+        let mut new = draft(1);
+        new.meta.owner = owner;
+        let seen = create_entry(&store, &key, &new).await;
+        new.meta.expires = UNIX_EPOCH;
+        new.save_id = draft(1).save_id;
+        let _ = assert_written(store.save(&key, &seen, &new).await, promise);
+
+        if let Some(entry) = load(&store, &key).await {
+            assert_is(&entry, &new, promise);
+        }
+        store.delete(&key).await.expect("delete answers");
+
+        assert_absent(&store, &key, promise).await;
+    }
+    let _ = create_entry(&store, &key, &draft(2)).await;
 }

@@ -34,6 +34,7 @@ pub(crate) enum Defect {
     DeleteWritesInTwoSteps,
     DeletedEntriesAreListed,
     DropsLabels,
+    ExpiredEntriesCannotBeDeleted,
     FindIgnoresCase,
     FindReturnsTheFirst,
     KeepsFewEntries,
@@ -423,6 +424,11 @@ impl Store for Broken {
             table.entries.clear();
         }
         match table.entries.remove(&place) {
+            Some(entry)
+                if self.has(ExpiredEntriesCannotBeDeleted) && millis(entry.meta.expires) == 0 =>
+            {
+                return Err(broken());
+            }
             Some(entry) => {
                 table.deleted.insert(place, entry);
             }

@@ -150,6 +150,7 @@ fn cases() -> Vec<Case> {
         DeleteDeletesAll => delete_leaves_other_entries_alone;
         DeleteWritesInTwoSteps => a_dropped_delete_is_all_or_nothing;
         DropsLabels => a_created_entry_is_loaded_unchanged;
+        ExpiredEntriesCannotBeDeleted => an_entry_saved_with_a_past_expiry_can_be_deleted;
         FindIgnoresCase => find_returns_the_only_key_with_the_prefix;
         FindReturnsTheFirst => find_returns_the_only_key_with_the_prefix;
         KeepsFewEntries => a_thousand_concurrent_creates_all_succeed;

@@ -7,8 +7,8 @@ use super::queue::CommitTurn;
 use super::session_limit::SessionLimit;
 use crate::backend::Loaded;
 use crate::model::{
-    EntryRef, Error, ErrorKind, Meta, Owner, Record, Result, SavedEntry, SessionKey, StoreKey,
-    Tombstone, Version,
+    EntryRef, Error, ErrorKind, Meta, Record, Result, SavedEntry, SessionKey, StoreKey, Tombstone,
+    Version,
 };
 
 impl Commit {
@@ -21,31 +21,25 @@ impl Commit {
         Ok(!self.ended.is_empty())
     }
 
-    /// Carries out the plan. Returns the result, or `None` if nothing has changed.
-    pub(crate) async fn run(self, core: &Core) -> Result<Option<Committed>> {
-        match (core.session_limit, self.edits.last_login().cloned()) {
-            (Some(limit), Some(owner)) => Box::pin(self.run_within(core, limit, &owner)).await,
-            _ => self.carry_out(core).await,
-        }
-    }
-
-    /// Carries out a plan with a login of `owner`, of whose sessions the number is limited.
-    async fn run_within(
+    /// Does what [`run`](Self::run) does, and limits the number of sessions of a user who logs in.
+    pub(crate) async fn run_within(
         self,
         core: &Core,
         limit: SessionLimit,
-        owner: &Owner,
     ) -> Result<Option<Committed>> {
+        let Some(owner) = self.edits.last_login().cloned() else {
+            return self.run(core).await;
+        };
         let own = match &self.plan {
             Ok(Plan::Save(base, _) | Plan::Rename(base, _)) => Some(&base.entry.store_key),
             _ => None,
         };
-        limit.check(core, owner, own).await?;
-        let committed = self.carry_out(core).await?;
+        limit.check(core, &owner, own).await?;
+        let committed = self.run(core).await?;
         if let Some(Committed {
             base: Some(base), ..
         }) = &committed
-            && let Err(error) = limit.enforce(core, owner, &base.entry.store_key).await
+            && let Err(error) = limit.enforce(core, &owner, &base.entry.store_key).await
         {
             // The login is saved, so the next login ends the oldest sessions.
             let error = format!("{error:#}");
@@ -54,7 +48,8 @@ impl Commit {
         Ok(committed)
     }
 
-    async fn carry_out(self, core: &Core) -> Result<Option<Committed>> {
+    /// Carries out the plan. Returns the result, or `None` if nothing has changed.
+    pub(crate) async fn run(self, core: &Core) -> Result<Option<Committed>> {
         let (base, write, renames) = match self.plan? {
             Plan::Nothing => return Ok(None),
             Plan::Save(base, write) => (base, write, false),

@@ -7,7 +7,7 @@ use super::policy::Policy;
 use super::queue::CommitQueue;
 use super::session_limit::SessionLimit;
 use crate::backend::{Backend, Loaded};
-use crate::format::OnExpired;
+use crate::format::{FormatRules, OnExpired};
 use crate::http::{CacheControl, Cookie, CookieSet};
 use crate::model::{
     Clock, EntryRef, Error, ErrorKind, Meta, Owner, Record, Result, SavedEntry, SessionKey,
@@ -17,6 +17,8 @@ use crate::model::{
 /// The state shared by all handles and sessions of one [`Sessions`](crate::Sessions).
 pub(crate) struct Core {
     pub(crate) backend: Backend,
+    /// The rules of the backend. Every request needs them, and the backend computes them.
+    pub(crate) rules: FormatRules,
     pub(crate) cookie: Cookie,
     pub(crate) policy: Policy,
     /// `None` if a user may have any number of sessions.
@@ -68,8 +70,7 @@ impl Core {
     /// may have changed, so the times prove nothing about a clock.
     fn is_from_the_future(&self, meta: &Meta, now: SystemTime) -> bool {
         let tolerated = now + limits::CLOCK_SKEW;
-        (meta.created > tolerated || meta.touched > tolerated)
-            && self.backend.rules().facts.are_all()
+        (meta.created > tolerated || meta.touched > tolerated) && self.rules.facts.are_all()
     }
 
     /// Loads the session at `store_key` if it is alive. The result may come from a cache.
@@ -109,7 +110,7 @@ impl Core {
             return Loaded::Nothing;
         }
         // An expired entry is never saved again, so it can be deleted without comparing versions.
-        if self.backend.rules().expired == OnExpired::DeleteEntry
+        if self.rules.expired == OnExpired::DeleteEntry
             && let Err(error) = self.backend.delete(store_key, now).await
         {
             let error = format!("{error:#}");

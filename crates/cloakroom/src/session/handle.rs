@@ -295,7 +295,7 @@ impl SessionHandle {
             Some(session) => self.0.presented.is_something() && session.is_unknown(),
             None => self.0.presented.is_junk(),
         };
-        names_none && self.0.core.backend.rules().unknown_key == OnUnknownKey::RemoveCookie
+        names_none && self.0.core.rules.unknown_key == OnUnknownKey::RemoveCookie
     }
 
     /// Finishes the request: commits the edits of its session, which accepts no more edits from now

@@ -50,9 +50,10 @@ impl Presented {
         cookie: &Cookie,
         lines: impl IntoIterator<Item = &'a [u8]>,
         format: &dyn Format,
+        duplicates: OnDuplicates,
     ) -> Self {
         let mut presented = Self::default();
-        match format.rules().duplicates {
+        match duplicates {
             OnDuplicates::Refuse => cookie.for_each_candidate(lines, |names, value| {
                 presented.names.add(names);
                 presented.keys.add(names, value, format);
@@ -138,6 +139,11 @@ impl Keys {
             return;
         };
         let new = PresentedKey { key, names };
+        if let Self::None = self {
+            // Nearly every browser sends one key.
+            *self = Self::One(new);
+            return;
+        }
         *self = match mem::take(self) {
             Self::None => Self::One(new),
             Self::One(mut known) if known.has_key_of(&new) => {
@@ -287,6 +293,7 @@ mod tests {
         }
         let lines = headers.get_all(header::COOKIE).iter();
         let lines = lines.map(HeaderValue::as_bytes);
-        Presented::read(&Cookie::new("sid"), lines, &DefaultFormat::new())
+        let cookie = Cookie::new("sid");
+        Presented::read(&cookie, lines, &DefaultFormat::new(), OnDuplicates::Refuse)
     }
 }

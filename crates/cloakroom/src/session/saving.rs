@@ -103,7 +103,11 @@ impl Session {
         if commit.end(core).await? {
             self.lock().acknowledge_end(flushes);
         }
-        let Some(mut committed) = commit.run(core).await? else {
+        let committed = match core.session_limit {
+            Some(limit) => Box::pin(commit.run_within(core, limit)).await?,
+            None => commit.run(core).await?,
+        };
+        let Some(mut committed) = committed else {
             return Ok(());
         };
         let replayed = committed.replayed.take();

@@ -854,7 +854,7 @@ impl Session {
     pub fn log_in(&self, owner: impl Into<Owner>) -> Result<()> {
         self.check_movable()?;
         let at = self.0.core.now();
-        let facts = self.0.core.backend.rules().facts;
+        let facts = self.0.core.rules.facts;
         let owner: Option<Owner> = facts.are_all().then(|| owner.into());
         if let Some(owner) = &owner {
             let len = owner.as_str().len();
@@ -996,7 +996,7 @@ impl Session {
     /// # }
     /// ```
     pub fn set_label(&self, label: impl Into<String>) -> Result<()> {
-        if !self.0.core.backend.rules().facts.are_all() {
+        if !self.0.core.rules.facts.are_all() {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 "giving a session a label: its format keeps no labels; keep it in an item",

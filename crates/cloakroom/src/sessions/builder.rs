@@ -505,6 +505,7 @@ impl SessionsBuilder {
             )));
         }
         Ok(Sessions::from_core(Core {
+            rules: self.backend.rules(),
             backend: self.backend,
             cookie: self.cookie,
             policy: self.policy,

@@ -133,7 +133,12 @@ impl Sessions {
         outer: Option<SessionHandle>,
     ) -> SessionHandle {
         let format = self.0.backend.format();
-        let presented = Presented::read(&self.0.cookie, cookie_lines, format);
+        let presented = Presented::read(
+            &self.0.cookie,
+            cookie_lines,
+            format,
+            self.0.rules.duplicates,
+        );
         SessionHandle::new(Arc::clone(&self.0), presented, outer)
     }
 
