@@ -156,8 +156,8 @@ impl MysqlStore {
         Ok(self.0.pool.run(statement, params).await?.rows)
     }
 
-    /// Reads one page of a list. The parameters of the statement are `selected`, the last key of the
-    /// previous page, and the number of rows.
+    /// Reads one page of a list. The parameters of the statement are `selected`, the last key of
+    /// the previous page, and the number of rows.
     async fn page(
         &self,
         doing: &'static str,

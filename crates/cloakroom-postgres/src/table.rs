@@ -62,7 +62,8 @@ const SWEEP: &str = r#"DELETE FROM "{table}" WHERE lookup = ANY (ARRAY(
 
 // `$2` is the last key of the previous page, or NULL.
 const OWNED_BY: &str = r#"SELECT created_at, touched_at, expires_at, owner, label, lookup
-    FROM "{table}" WHERE owner = $1 AND ($2::BYTEA IS NULL OR lookup > $2) ORDER BY lookup LIMIT $3"#;
+    FROM "{table}" WHERE owner = $1 AND ($2::BYTEA IS NULL OR lookup > $2)
+    ORDER BY lookup LIMIT $3"#;
 
 // Compares the owner again, because a concurrent statement may have changed a row.
 const REVOKE_OWNED: &str = r#"DELETE FROM "{table}" WHERE owner = $1 AND lookup = ANY (ARRAY(
@@ -71,7 +72,8 @@ const REVOKE_OWNED: &str = r#"DELETE FROM "{table}" WHERE owner = $1 AND lookup 
 
 // Without the tombstones, whose `created_at` is the last time that a store can keep.
 const SCAN: &str = r#"SELECT created_at, touched_at, expires_at, owner, label, lookup
-    FROM "{table}" WHERE created_at < $1 AND ($2::BYTEA IS NULL OR lookup > $2) ORDER BY lookup LIMIT $3"#;
+    FROM "{table}" WHERE created_at < $1 AND ($2::BYTEA IS NULL OR lookup > $2)
+    ORDER BY lookup LIMIT $3"#;
 
 const FIND: &str = r#"SELECT lookup FROM "{table}"
     WHERE lookup BETWEEN $1 AND $2 AND octet_length(lookup) = 32 LIMIT 2"#;

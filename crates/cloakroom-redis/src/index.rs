@@ -21,10 +21,10 @@ local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
 if last then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', last)) end
 return 1";
 
-/// Removes the store keys whose time has passed by the server's clock. Returns remaining store keys,
-/// each followed by its time. Arguments: the time and the store key after which the page begins,
-/// which are empty for the first page, and the number of store keys. If that store key is no longer
-/// in the set, or has another time, the page begins with the first store key of the same time.
+/// Removes the store keys whose time has passed by the server's clock. Returns remaining store
+/// keys, each followed by its time. Arguments: the time and the store key after which the page
+/// begins, which are empty for the first page, and the number of store keys. If that store key is no
+/// longer in the set, or has another time, the page begins with the first store key of that time.
 const LIST: &str = "
 local now = redis.call('TIME')[1] * 1000
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
@@ -90,8 +90,8 @@ impl Index {
         let _ = on.ask(&remove).await;
     }
 
-    /// Returns up to `limit` store keys that may belong to sessions of the owner, and the cursor for
-    /// the next page.
+    /// Returns up to `limit` store keys that may belong to sessions of the owner, and the cursor
+    /// for the next page.
     pub(crate) async fn list(
         &self,
         on: &Connection,

@@ -22,8 +22,8 @@ pub(crate) struct SessionLimit {
 }
 
 impl SessionLimit {
-    /// Returns an error if a login of `owner` is to be refused. A login in the session at `own` does
-    /// not add a session if that session belongs to `owner`.
+    /// Returns an error if a login of `owner` is to be refused. A login in the session at `own`
+    /// does not add a session if that session belongs to `owner`.
     pub(crate) async fn check(
         self,
         core: &Core,

@@ -57,8 +57,7 @@ impl Sessions {
     /// If the future is dropped, the session may or may not have been ended.
     ///
     /// # Errors
-    /// As [`owned_by`](Self::owned_by); [`Conflict`](ErrorKind::Conflict) if the session got a new
-    /// key 8 times in a row.
+    /// As [`owned_by`](Self::owned_by).
     ///
     /// # Examples
     /// ```
@@ -86,17 +85,18 @@ impl Sessions {
         core.revoke(owner, &store_key).await
     }
 
-    /// Ends every session of this user except the one with the tag `kept`. Returns how many it
-    /// ended.
+    /// Ends every session of this user except the one with the tag `kept`. Returns the number of
+    /// deleted entries, including expired ones.
     ///
-    /// Call it after a password change. It lists the sessions again until only the kept one is
-    /// left, so it also ends sessions that get a new key at the same time.
+    /// Call it after a password change. It deletes up to 1,000 entries at a time, until only the
+    /// kept one is left. So it also ends sessions that get a new key at the same time. If there is
+    /// a cache, the copies of the entries are dropped as well.
     ///
     /// If the future is dropped, some of the sessions may have been ended.
     ///
     /// # Errors
-    /// As [`owned_by`](Self::owned_by); [`Conflict`](ErrorKind::Conflict) if new sessions were
-    /// found 8 times in a row.
+    /// As [`owned_by`](Self::owned_by); [`Conflict`](ErrorKind::Conflict) if the user kept
+    /// getting new sessions.
     ///
     /// # Examples
     /// ```
@@ -124,7 +124,8 @@ impl Sessions {
         self.revoke_owned(owner, kept.as_ref()).await
     }
 
-    /// Ends every session of this user. Returns how many it ended.
+    /// Ends every session of this user. Returns the number of deleted entries, including expired
+    /// ones.
     ///
     /// If the future is dropped, some of the sessions may have been ended.
     ///
