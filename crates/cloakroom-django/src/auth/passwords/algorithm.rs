@@ -155,8 +155,8 @@ impl<'a> PasswordHash<'a> {
         }
     }
 
-    /// If this hash has a lower cost than new hashes, takes the time by which computing a new hash
-    /// is slower. Does nothing for Argon2 and scrypt, as in Django.
+    /// Hashes the password once more if this hash has a lower cost than new hashes, with a cost
+    /// that makes up for the difference. Does nothing for Argon2 and scrypt, as in Django.
     ///
     /// [`Passwords::verify`](super::Passwords::verify) calls this function after a wrong password.
     /// So a wrong password takes equally long for old and new hashes, and an attacker cannot tell

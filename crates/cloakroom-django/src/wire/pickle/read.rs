@@ -545,7 +545,8 @@ fn is_text(text: &[u8]) -> bool {
 
 /// Decodes a string of protocol 0: Latin-1 with the escapes `\uXXXX` and `\UXXXXXXXX`. A backslash
 /// before any character other than `u` and `U` starts no escape: the backslash and this character
-/// are both kept. So the second of two backslashes starts no escape either.
+/// are both kept, and decoding continues after them. Two backslashes are therefore a pair, and a
+/// `u` after them is an ordinary letter.
 fn raw_unicode_escape(line: &[u8]) -> Result<Vec<u8>, Refused> {
     let mut text = Vec::with_capacity(line.len());
     let mut rest = line;
