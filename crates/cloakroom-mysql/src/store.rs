@@ -156,8 +156,9 @@ impl MysqlStore {
         Ok(self.0.pool.run(statement, params).await?.rows)
     }
 
-    /// Reads one page of a list. The parameters of the statement are `selected`, the last key of
-    /// the previous page, and the number of rows.
+    /// Reads one page of a list. The statement has three parameters. `selected` is what it selects
+    /// rows by: an owner, or the `created` time that only tombstones have. Then follow the last key
+    /// of the previous page and the number of rows.
     async fn page(
         &self,
         doing: &'static str,

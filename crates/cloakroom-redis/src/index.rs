@@ -24,7 +24,8 @@ return 1";
 /// Removes the store keys whose time has passed by the server's clock. Returns remaining store
 /// keys, each followed by its time. Arguments: the time and the store key after which the page
 /// begins, which are empty for the first page, and the number of store keys. If that store key is
-/// no longer in the set, or has another time, the page begins with the first store key of that time.
+/// no longer in the set, or has another time, the page begins with the first store key of that
+/// time.
 const LIST: &str = "
 local now = redis.call('TIME')[1] * 1000
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))

@@ -118,8 +118,8 @@ impl Request {
     }
 }
 
-/// Returns the output of `future`. Fails the test after ten seconds, because the store and the fake
-/// server then wait for each other.
+/// Returns the output of `future`. Fails the test if there is none after ten seconds: the store and
+/// the fake server are then waiting for each other.
 pub(crate) async fn in_time<F: Future>(future: F) -> F::Output {
     let done = tokio::time::timeout(Duration::from_secs(10), future).await;
     done.expect("the store and the fake wait for each other")

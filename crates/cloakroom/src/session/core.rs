@@ -267,7 +267,7 @@ impl Core {
                 if self.expire(&at, meta).await? {
                     break;
                 }
-                match self.follow(&at).await? {
+                match self.follow(&at, meta).await? {
                     Some(current) => at = current,
                     None => return Ok(()),
                 }
@@ -287,14 +287,16 @@ impl Core {
         }
     }
 
-    /// Returns where the session of a changed entry is now, or `None` if it is gone.
-    async fn follow(&self, at: &EntryRef) -> Result<Option<EntryRef>> {
+    /// Returns where the session of a changed entry is now. Returns `None` if it is gone, or if the
+    /// session there belongs to a later login, whose user has just been authenticated.
+    async fn follow(&self, at: &EntryRef, meta: &Meta) -> Result<Option<EntryRef>> {
         let mut current = at.clone();
         for _ in 0..MAX_MOVES {
             match self.backend.reload(&current.store_key, self.now()).await? {
-                Loaded::Session((_, version)) => {
+                Loaded::Session((Record { meta: found, .. }, version)) => {
                     current.version = version;
-                    return Ok(Some(current));
+                    let is_same = found.owner == meta.owner && found.created == meta.created;
+                    return Ok(is_same.then_some(current));
                 }
                 Loaded::Moved(tombstone, _) => current.store_key = tombstone.successor,
                 Loaded::Nothing => break,

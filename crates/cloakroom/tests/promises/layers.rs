@@ -171,7 +171,7 @@ async fn a_session_accepts_no_more_edits_if_the_service_panics_before_it_returns
 }
 
 #[tokio::test]
-async fn an_error_that_the_inner_session_layer_answers_discards_the_edits_of_the_outer_session() {
+async fn the_outer_session_is_not_saved_if_the_inner_session_layer_answers_an_error() {
     let sites = Sites::new();
     let (visitor, member) = (sites.visitors.guest().await, sites.staff.guest().await);
     let to_sorry = |_: &Error, _: &RequestInfo| {

@@ -199,6 +199,23 @@ async fn a_session_that_moves_while_it_is_ended_is_ended_under_its_new_key() {
 }
 
 #[tokio::test]
+async fn a_logout_does_not_end_the_session_of_a_login_at_the_same_moment() {
+    for user in ["ada", "grace"] {
+        let site = Site::new();
+        let mut browser = logged_in(&site, "ada").await;
+        let mut other_tab = browser.clone();
+        site.clock.advance(Duration::from_secs(1));
+        let (logout, session) = other_tab.open().await;
+        session.flush().unwrap();
+        browser.visit(|session| session.log_in(user)).await.unwrap();
+
+        other_tab.finish(&logout).await.unwrap();
+
+        assert_eq!(owner(&browser).await, Some(user.into()));
+    }
+}
+
+#[tokio::test]
 async fn a_logout_that_keeps_losing_to_saves_deletes_the_session() {
     let site = Site::new();
     let mut phone = logged_in(&site, "ada").await;
