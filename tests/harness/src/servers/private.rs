@@ -271,6 +271,41 @@ mod tests {
         recipe.start();
     }
 
+    /// A shell that starts a server misses the signals that arrive just before the server runs.
+    #[test]
+    fn a_server_that_has_missed_a_signal_is_stopped() {
+        let Some(program) = find("perl", &[]) else {
+            return;
+        };
+        let recipe = Recipe {
+            prepare: ":",
+            // The first TERM is ignored. ALRM ends a server that is not stopped.
+            run: r#"exec "$PROGRAM" -MIO::Socket::INET -e '
+                $| = 1;
+                $socket = IO::Socket::INET->new(
+                    LocalAddr => "127.0.0.1", LocalPort => $ENV{PORT}, Listen => 9,
+                ) or die $!;
+                $SIG{TERM} = sub { $SIG{TERM} = "DEFAULT" };
+                alarm 30;
+                print "listening";
+                sleep while 1;
+            '"#,
+            settings: String::new(),
+            is_killable: false,
+            program,
+            account: "memcache",
+            stopped_by: "TERM",
+            ready: ("log", "listening"),
+            free_port,
+        };
+        let private = recipe.start();
+
+        let began = Instant::now();
+        drop(private);
+
+        assert!(began.elapsed() < Duration::from_secs(15));
+    }
+
     #[test]
     fn a_server_whose_port_was_taken_is_started_on_another_port() {
         static TAKEN: OnceLock<TcpListener> = OnceLock::new();
