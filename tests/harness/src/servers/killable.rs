@@ -4,6 +4,7 @@ use cloakroom_testkit::faults::TestServer;
 
 use super::kind::Kind;
 use super::mariadb_replicas::MariadbReplicas;
+use super::postgres_replicas::PostgresReplicas;
 use super::private::{CONNECTIONS, Private};
 use super::replicas::Replicas;
 use super::server::Server;
@@ -39,6 +40,7 @@ pub struct KillableServer {
 enum Replicated {
     Redis(Replicas),
     Mariadb(MariadbReplicas),
+    Postgres(PostgresReplicas),
 }
 
 impl KillableServer {
@@ -111,6 +113,12 @@ impl TestServer for KillableServer {
                 self.replicas = Some(Replicated::Mariadb(servers));
                 Some(urls)
             }
+            Kind::Postgres => {
+                let servers = self.kind.start_unless_excluded(PostgresReplicas::start)?;
+                let urls = (servers.primary(), servers.standby());
+                self.replicas = Some(Replicated::Postgres(servers));
+                Some(urls)
+            }
             _ => None,
         }
     }
@@ -119,6 +127,7 @@ impl TestServer for KillableServer {
         match &mut self.replicas {
             Some(Replicated::Redis(servers)) => servers.swap_roles(),
             Some(Replicated::Mariadb(servers)) => servers.swap_roles(),
+            Some(Replicated::Postgres(servers)) => servers.swap_roles(),
             None => panic!("{} was started without a replica", self.kind.name()),
         }
     }
