@@ -4,6 +4,7 @@ use cloakroom_testkit::faults::TestServer;
 
 use super::kind::Kind;
 use super::mariadb_replicas::MariadbReplicas;
+use super::pgbouncer::PgbouncerReplicas;
 use super::postgres_replicas::PostgresReplicas;
 use super::private::{CONNECTIONS, Private};
 use super::replicas::Replicas;
@@ -41,6 +42,7 @@ enum Replicated {
     Redis(Replicas),
     Mariadb(MariadbReplicas),
     Postgres(PostgresReplicas),
+    Pgbouncer(PgbouncerReplicas),
 }
 
 impl KillableServer {
@@ -119,6 +121,12 @@ impl TestServer for KillableServer {
                 self.replicas = Some(Replicated::Postgres(servers));
                 Some(urls)
             }
+            Kind::Pgbouncer => {
+                let servers = self.kind.start_unless_excluded(PgbouncerReplicas::start)?;
+                let urls = (servers.primary(), servers.standby());
+                self.replicas = Some(Replicated::Pgbouncer(servers));
+                Some(urls)
+            }
             _ => None,
         }
     }
@@ -128,6 +136,7 @@ impl TestServer for KillableServer {
             Some(Replicated::Redis(servers)) => servers.swap_roles(),
             Some(Replicated::Mariadb(servers)) => servers.swap_roles(),
             Some(Replicated::Postgres(servers)) => servers.swap_roles(),
+            Some(Replicated::Pgbouncer(servers)) => servers.swap_roles(),
             None => panic!("{} was started without a replica", self.kind.name()),
         }
     }

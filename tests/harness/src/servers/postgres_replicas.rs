@@ -70,6 +70,11 @@ impl PostgresReplicas {
         url(self.standby.port)
     }
 
+    /// Returns the ports of the primary and of the standby.
+    pub(super) fn ports(&self) -> (u16, u16) {
+        (self.primary.port, self.standby.port)
+    }
+
     /// Swaps the roles of the primary and the standby. No acknowledged write is lost.
     ///
     /// PostgreSQL cannot demote a running primary. So the primary is shut down and started again,
