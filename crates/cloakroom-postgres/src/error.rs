@@ -85,6 +85,10 @@ const ROLLED_BACK: [SqlState; 2] = [
 
 /// The codes of three cases: the server has become a standby, a pooler has switched to a server
 /// that has not prepared the statement, or a migration has invalidated the prepared statement.
+///
+/// A standby refuses a write as a statement of a read-only transaction. Through a pooler, an open
+/// connection may lead to a server that has become a standby. The store's transactions on such a
+/// connection begin with `READ WRITE`, which a standby refuses as a feature that is not supported.
 const WRONG_CONNECTION: [SqlState; 3] = [
     SqlState::READ_ONLY_SQL_TRANSACTION,
     SqlState::INVALID_SQL_STATEMENT_NAME,

@@ -9,9 +9,10 @@ use super::traffic::Traffic;
 use crate::{Proxy, soak, unique_name};
 
 /// The primary becomes a replica under load, and its host name is moved to the new primary, several
-/// times. The connections to the old primary stay open. Requests may fail during the change, but
-/// succeed within [`FAILOVER_LIMIT`] after it, without a restart of the site. No acknowledged edit
-/// is lost, no edit is applied twice, and no ended session is restored.
+/// times. The connections to the old primary stay open if the server can keep them open. Requests
+/// may fail during the change, but within [`FAILOVER_LIMIT`] after it, all requests succeed again,
+/// without a restart of the site. No acknowledged edit is lost, no edit is applied twice, and no
+/// ended session is restored.
 ///
 /// In this test, the replica has received every write before the roles change. In production, a
 /// failover may undo writes that the replica has not received, which no store can prevent.
@@ -42,8 +43,10 @@ pub async fn a_server_that_became_a_replica_is_left_for_the_new_primary<S: Store
         }
         std::mem::swap(&mut primary, &mut replica);
 
-        let served = tokio::time::timeout(FAILOVER_LIMIT, traffic.wait_until_served()).await;
-        served.expect("requests succeed soon after a failover");
+        // A store that still used some connections to the replica would serve a part of the
+        // requests.
+        let served = tokio::time::timeout(FAILOVER_LIMIT, traffic.wait_until_none_fails()).await;
+        served.expect("all requests succeed soon after a failover");
         for site in [&one, &other] {
             let found = retry("an ended session", async || site.open(&ended).await).await;
             assert!(found.is_none(), "an ended session was restored");
@@ -54,5 +57,5 @@ pub async fn a_server_that_became_a_replica_is_left_for_the_new_primary<S: Store
 
 const FAILOVERS: usize = 3;
 
-/// How soon after a failover every visitor must be served again.
+/// How soon after a failover every visitor must be served again, without further failures.
 pub const FAILOVER_LIMIT: Duration = Duration::from_secs(10);

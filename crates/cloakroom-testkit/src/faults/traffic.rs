@@ -88,6 +88,17 @@ impl Traffic {
         .await;
     }
 
+    /// Waits until a few more visits of every visitor have been counted and none has failed in the
+    /// meantime. The caller limits the time.
+    pub(super) async fn wait_until_none_fails(&mut self) {
+        let failed = |traffic: &Self| traffic.shared.failed.load(SeqCst);
+        let mut before = None;
+        while before != Some(failed(self)) {
+            before = Some(failed(self));
+            self.wait_until_served().await;
+        }
+    }
+
     /// Waits until a visit fails.
     pub(super) async fn wait_until_failed(&mut self) {
         let before = self.shared.failed.load(SeqCst);

@@ -1,15 +1,12 @@
 use std::fmt;
-use std::fs;
-use std::net::{Ipv4Addr, TcpStream};
-use std::process::Command;
-use std::thread;
-use std::time::Instant;
 
 use cloakroom_testkit::faults::TestServer;
 
 use super::kind::Kind;
 use super::mariadb_replicas::MariadbReplicas;
-use super::private::{CONNECTIONS, POLL, Private, START_LIMIT};
+use super::pgbouncer::PgbouncerReplicas;
+use super::postgres_replicas::PostgresReplicas;
+use super::private::{CONNECTIONS, Private};
 use super::replicas::Replicas;
 use super::server::Server;
 
@@ -44,6 +41,8 @@ pub struct KillableServer {
 enum Replicated {
     Redis(Replicas),
     Mariadb(MariadbReplicas),
+    Postgres(PostgresReplicas),
+    Pgbouncer(PgbouncerReplicas),
 }
 
 impl KillableServer {
@@ -66,20 +65,6 @@ impl KillableServer {
         let process = server.and_then(|server| server.processes.first_mut());
         process.expect("the server was started")
     }
-
-    /// Starts the killed server on the same port, and waits until it listens.
-    fn start_again(&mut self) {
-        let ready = self.kind.ready();
-        let name = self.kind.name();
-        let private = self.private();
-        // Empty the file first, because it still contains the text with which the killed server
-        // reported that it was ready.
-        let started = fs::write(private.folder.join(ready.0), "")
-            // When `alive` exists, `keeper.sh` starts the server.
-            .and_then(|()| fs::write(private.folder.join("alive"), ""))
-            .and_then(|()| private.wait_until_ready(ready));
-        started.unwrap_or_else(|error| panic!("starting {name} again: {error}"));
-    }
 }
 
 impl TestServer for KillableServer {
@@ -93,37 +78,18 @@ impl TestServer for KillableServer {
     fn start(&mut self) -> Option<String> {
         let kind = self.kind;
         match self.server {
-            Some(_) => self.start_again(),
+            Some(_) => {
+                let started = self.private().start_again(kind.ready());
+                started.unwrap_or_else(|error| panic!("starting {} again: {error}", kind.name()));
+            }
             None => self.server = kind.start_unless_excluded(|| kind.start_killable()),
         }
         self.server.as_ref().map(|server| server.url().to_owned())
     }
 
     fn kill(&mut self) {
-        let name = self.kind.name();
-        let private = self.private();
-        let (killable, alive) = (
-            private.folder.join("killable"),
-            private.folder.join("alive"),
-        );
-        let pid = private.read("pid");
-        let pid = pid.trim();
-        let address = (Ipv4Addr::LOCALHOST, private.port);
-        // With `killable` and without `alive`, `keeper.sh` waits after the server has died.
-        let killed = fs::write(killable, "")
-            .and_then(|()| fs::remove_file(alive))
-            .and_then(|()| Command::new("kill").args(["-s", "KILL", pid]).status());
-        match killed {
-            Ok(status) if status.success() => {
-                wait_until(&format!("{name} is still running"), || is_dead(pid));
-                // The children of the killed server may share its listening socket for a moment.
-                wait_until(&format!("{name} still accepts connections"), || {
-                    TcpStream::connect(address).is_err()
-                });
-            }
-            Ok(_) => panic!("killing {name}: there is no process {pid}"),
-            Err(error) => panic!("killing {name}: {error}"),
-        }
+        let killed = self.private().end_with("KILL");
+        killed.unwrap_or_else(|error| panic!("killing {}: {error}", self.kind.name()));
     }
 
     fn max_connections(&self) -> usize {
@@ -149,6 +115,18 @@ impl TestServer for KillableServer {
                 self.replicas = Some(Replicated::Mariadb(servers));
                 Some(urls)
             }
+            Kind::Postgres => {
+                let servers = self.kind.start_unless_excluded(PostgresReplicas::start)?;
+                let urls = (servers.primary(), servers.standby());
+                self.replicas = Some(Replicated::Postgres(servers));
+                Some(urls)
+            }
+            Kind::Pgbouncer => {
+                let servers = self.kind.start_unless_excluded(PgbouncerReplicas::start)?;
+                let urls = (servers.primary(), servers.standby());
+                self.replicas = Some(Replicated::Pgbouncer(servers));
+                Some(urls)
+            }
             _ => None,
         }
     }
@@ -157,6 +135,8 @@ impl TestServer for KillableServer {
         match &mut self.replicas {
             Some(Replicated::Redis(servers)) => servers.swap_roles(),
             Some(Replicated::Mariadb(servers)) => servers.swap_roles(),
+            Some(Replicated::Postgres(servers)) => servers.swap_roles(),
+            Some(Replicated::Pgbouncer(servers)) => servers.swap_roles(),
             None => panic!("{} was started without a replica", self.kind.name()),
         }
     }
@@ -175,25 +155,10 @@ impl fmt::Debug for KillableServer {
     }
 }
 
-/// Returns whether the process has ended and its parent has reaped it.
-fn is_dead(pid: &str) -> bool {
-    let asked = Command::new("kill").args(["-s", "0", pid]).output();
-    asked.is_ok_and(|answer| !answer.status.success())
-}
-
-fn wait_until(failure: &str, is_done: impl Fn() -> bool) {
-    let deadline = Instant::now() + START_LIMIT;
-    while !is_done() {
-        assert!(
-            Instant::now() < deadline,
-            "waited {START_LIMIT:?} in vain: {failure}"
-        );
-        thread::sleep(POLL);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, TcpStream};
+
     use super::*;
     use crate::servers::private::{Recipe, free_port};
     use crate::servers::program::find;

@@ -64,6 +64,7 @@ mod mariadb_replicas;
 mod memcached;
 mod pgbouncer;
 mod postgres;
+mod postgres_replicas;
 mod private;
 mod program;
 mod redis;

@@ -144,6 +144,48 @@ impl Private {
         Err(io::Error::new(ErrorKind::TimedOut, message))
     }
 
+    /// Sends `signal` to a killable server, and waits until the server has ended and refuses
+    /// connections.
+    pub(super) fn end_with(&self, signal: &str) -> io::Result<()> {
+        let pid = self.read("pid");
+        let pid = pid.trim();
+        // With `killable` and without `alive`, `keeper.sh` waits after the server has ended.
+        fs::write(self.folder.join("killable"), "")?;
+        fs::remove_file(self.folder.join("alive"))?;
+        let sent = Command::new("kill").args(["-s", signal, pid]).status()?;
+        if !sent.success() {
+            return Err(io::Error::other(format!("there is no process {pid}")));
+        }
+        self.wait_until("still running", || is_dead(pid))?;
+        // The children of a killed server may share its listening socket for a moment.
+        self.wait_until("still accepts connections", || {
+            TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err()
+        })
+    }
+
+    /// Starts the server again on the same port, after [`end_with`](Self::end_with), and waits
+    /// until it listens.
+    pub(super) fn start_again(&mut self, ready: (&str, &str)) -> io::Result<()> {
+        // Empty the file first, because it still contains the text with which the ended server
+        // reported that it was ready.
+        fs::write(self.folder.join(ready.0), "")?;
+        // When `alive` exists, `keeper.sh` starts the server.
+        fs::write(self.folder.join("alive"), "")?;
+        self.wait_until_ready(ready)
+    }
+
+    fn wait_until(&self, failure: &str, is_done: impl Fn() -> bool) -> io::Result<()> {
+        let deadline = Instant::now() + START_LIMIT;
+        while !is_done() {
+            if Instant::now() >= deadline {
+                let message = format!("{failure} after {START_LIMIT:?}: {}", self.log_tail());
+                return Err(io::Error::new(ErrorKind::TimedOut, message));
+            }
+            thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
     fn log_tail(&self) -> String {
         let log = self.read("log");
         let lines: Vec<&str> = log.lines().collect();
@@ -164,6 +206,12 @@ impl Drop for Private {
         // `wait` first closes the pipe, and the watchdog then stops the server.
         let _ = self.watchdog.wait();
     }
+}
+
+/// Returns whether the process has ended and its parent has reaped it.
+fn is_dead(pid: &str) -> bool {
+    let asked = Command::new("kill").args(["-s", "0", pid]).output();
+    asked.is_ok_and(|answer| !answer.status.success())
 }
 
 /// Returns a port that no other process gets while the server is dead.
@@ -221,6 +269,41 @@ mod tests {
         };
 
         recipe.start();
+    }
+
+    /// A shell that starts a server misses the signals that arrive just before the server runs.
+    #[test]
+    fn a_server_that_has_missed_a_signal_is_stopped() {
+        let Some(program) = find("perl", &[]) else {
+            return;
+        };
+        let recipe = Recipe {
+            prepare: ":",
+            // The first TERM is ignored. ALRM ends a server that is not stopped.
+            run: r#"exec "$PROGRAM" -MIO::Socket::INET -e '
+                $| = 1;
+                $socket = IO::Socket::INET->new(
+                    LocalAddr => "127.0.0.1", LocalPort => $ENV{PORT}, Listen => 9,
+                ) or die $!;
+                $SIG{TERM} = sub { $SIG{TERM} = "DEFAULT" };
+                alarm 30;
+                print "listening";
+                sleep while 1;
+            '"#,
+            settings: String::new(),
+            is_killable: false,
+            program,
+            account: "memcache",
+            stopped_by: "TERM",
+            ready: ("log", "listening"),
+            free_port,
+        };
+        let private = recipe.start();
+
+        let began = Instant::now();
+        drop(private);
+
+        assert!(began.elapsed() < Duration::from_secs(15));
     }
 
     #[test]

@@ -23,8 +23,14 @@ trap stop TERM
 server=$!
 
 # Descriptor 3 is a pipe from the test process, which never writes to it. The pipe closes when the
-# test process ends, however it ends.
-{ read -r _ <&3; kill -s TERM $$; } &
+# test process ends, however it ends. A process that is just being started can miss a signal, so the
+# signals are repeated.
+{
+    read -r _ <&3
+    while [ ! -e exited ] && kill -s TERM $$; do
+        sleep 0.02
+    done
+} &
 
 # A signal ends `wait` early, so check that the server has ended.
 while kill -s 0 "$server" 2>/dev/null; do

@@ -175,6 +175,60 @@ fn killable_servers_end_with_their_process_whether_alive_dead_or_restarted() {
 }
 
 #[test]
+fn a_primary_and_its_standby_end_with_their_process_even_while_they_swap_roles() {
+    let this_test =
+        "ending::a_primary_and_its_standby_end_with_their_process_even_while_they_swap_roles";
+    if child::role().is_some() {
+        let mut server = KillableServer::new(Kind::Postgres);
+        if server.start_with_replica().is_none() {
+            return;
+        }
+        loop {
+            server.swap_roles();
+        }
+    }
+    // The name of a stage, and how the servers' folders show it. The child process is killed as
+    // soon as they do.
+    type Stage = (&'static str, fn(&[PathBuf]) -> bool);
+    let stages: [Stage; 5] = [
+        ("the standby is copied", |folders| {
+            one_has(folders, &["data/backup_label"], &[])
+        }),
+        ("both servers run", |folders| {
+            one_has(folders, &["alive", STANDBY], &[])
+        }),
+        ("the primary stops", |folders| {
+            one_has(folders, &["killable"], &["alive"]) && one_has(folders, &[STANDBY], &[])
+        }),
+        ("the standby is promoted", |folders| {
+            one_has(folders, &["killable"], &["alive"]) && !one_has(folders, &[STANDBY], &[])
+        }),
+        ("the old primary starts as a standby", |folders| {
+            one_has(folders, &["killable", "alive", STANDBY], &[])
+        }),
+    ];
+    for (stage, is_reached) in stages {
+        let scratch = Scratch::new();
+        let mut child = scratch.command(this_test, "swaps").spawn().unwrap();
+
+        // The child ends early if PostgreSQL is not installed.
+        let mut ended = false;
+        wait_until(&format!("not reached: {stage}"), || {
+            ended = child.try_wait().unwrap().is_some();
+            ended || is_reached(&scratch.folders())
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        assert!(
+            !ended || Kind::Postgres.start().is_none(),
+            "PostgreSQL is installed, but the child ended early: {stage}"
+        );
+        scratch.assert_ends_up_empty(Kind::Postgres);
+    }
+}
+
+#[test]
 fn a_killable_server_refuses_connections_until_it_is_started_again() {
     for kind in [Kind::Postgres, Kind::Mariadb, Kind::Redis, Kind::Memcached] {
         let mut server = KillableServer::new(kind);
@@ -346,6 +400,14 @@ fn status(process: u32) -> String {
     fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default()
 }
 
+/// Returns whether one of the folders has all of `files` and none of `missing`.
+fn one_has(folders: &[PathBuf], files: &[&str], missing: &[&str]) -> bool {
+    folders.iter().any(|folder| {
+        let exists = |file: &&str| folder.join(file).exists();
+        files.iter().all(exists) && !missing.iter().any(exists)
+    })
+}
+
 fn signal(name: &str, process: &str) {
     let sent = Command::new("kill")
         .args(["-s", name, "--", process])
@@ -371,6 +433,9 @@ fn wait_until(failure: &str, mut is_done: impl FnMut() -> bool) {
         thread::sleep(POLL);
     }
 }
+
+/// The file in the folder of a PostgreSQL that is a standby, or that becomes one when it starts.
+const STANDBY: &str = "data/standby.signal";
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
