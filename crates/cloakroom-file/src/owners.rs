@@ -74,7 +74,8 @@ impl Entries {
                 }
             }
             // A full page has a cursor even if no session follows; the next page is empty then.
-            if let Some(name) = more.or(names.last().copied().filter(|_| found.len() >= limit)) {
+            let is_full = found.len() >= limit;
+            if let Some(name) = more.or_else(|| names.last().copied().filter(|_| is_full)) {
                 let cursor = [&number.to_be_bytes(), name.as_bytes()].concat();
                 return Ok(Page::new(entries(found), Some(Cursor::new(cursor.into()))));
             }

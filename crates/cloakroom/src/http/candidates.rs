@@ -58,7 +58,7 @@ impl Cookie {
         let mut found = self.value_of(pair).map(|value| (CookieSet::CURRENT, value));
         for (index, former) in self.former().iter().enumerate() {
             if let Some(value) = former.value_of(pair) {
-                let (names, _) = found.get_or_insert((CookieSet::default(), value));
+                let (names, _) = found.get_or_insert_with(|| (CookieSet::default(), value));
                 names.add(CookieSet(2 << index));
             }
         }
