@@ -251,6 +251,8 @@ const MAX_CHARS: usize = 1_000;
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
+
     use cloakroom_harness::servers::mariadb;
     use cloakroom_testkit::unique_name;
     use mysql_async::Conn;
@@ -335,6 +337,9 @@ mod tests {
         let one = one.unwrap();
 
         let (at, keys) = (Value::from(&one[..]), padded_keys(&[one]));
+        // What the statement selects by, the last key of the previous page, and the number of rows.
+        let list = |selected: Value| vec![selected, Value::from(&[][..]), 10.into()];
+        let revoke = iter::once("42".into()).chain(keys.clone()).collect();
         let claim: Vec<_> = keys.iter().cloned().chain([Value::from(0)]).collect();
         for (statement, params, index) in [
             (&table.load, vec![at.clone()], "PRIMARY"),
@@ -347,9 +352,12 @@ mod tests {
                 "PRIMARY",
             ),
             (&table.sweep.claim, claim, "PRIMARY"),
+            (&table.revoke, revoke, "PRIMARY"),
             (&table.sweep.delete, keys, "PRIMARY"),
             (&table.find, vec![at], "PRIMARY"),
-            (&table.owned_by, vec!["42".into()], "owner"),
+            (&table.owned_by, list("42".into()), "owner"),
+            (&table.owned_keys, list("42".into()), "owner"),
+            (&table.scan, list(1.into()), "PRIMARY"),
             (
                 &table.sweep.due,
                 due_params(
