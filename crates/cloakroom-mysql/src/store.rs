@@ -156,9 +156,10 @@ impl MysqlStore {
         Ok(self.0.pool.run(statement, params).await?.rows)
     }
 
-    /// Reads one page of a list. The statement has three parameters. `selected` is what it selects
-    /// rows by: an owner, or the `created` time that only tombstones have. Then follow the last key
-    /// of the previous page and the number of rows.
+    /// Reads one page of a list. The statement has three parameters. The first is
+    /// `selected`: the owner whose sessions are listed, or, in a list of all sessions, the
+    /// `created` time of the tombstones, which are left out. The others are the last key of the
+    /// previous page and the number of rows.
     async fn page(
         &self,
         doing: &'static str,

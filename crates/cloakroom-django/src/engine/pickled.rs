@@ -14,8 +14,8 @@ use crate::wire::{key, pickle};
 /// The format of the engine `cache`, and of the cache in the engine `cached_db`: a pickled
 /// dictionary.
 ///
-/// Reading an entry that cannot be kept losslessly is an error, so such an entry is never
-/// overwritten.
+/// Reading returns an error if the entry has a value that could not be written back without a
+/// loss. So such an entry is never overwritten.
 #[derive(Clone, Copy)]
 pub(super) struct PickledFormat {
     /// See [`Settings::removal_as_set`](super::Settings::removal_as_set).

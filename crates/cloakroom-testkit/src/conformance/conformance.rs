@@ -127,7 +127,7 @@ macro_rules! __promises_but_of_sweeping {
         $($then)+! {
             [$($given)*]
             a_created_entry_is_loaded_unchanged
-            an_entry_without_owner_keeps_none
+            an_entry_created_without_an_owner_has_no_owner
             create_never_overwrites
             exactly_one_of_concurrent_creates_wins
             a_thousand_concurrent_creates_all_succeed

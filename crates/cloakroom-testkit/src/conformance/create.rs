@@ -25,7 +25,7 @@ pub async fn a_created_entry_is_loaded_unchanged<S: Store>(store: S) {
 }
 
 /// An entry that was created without an owner and a label is loaded without them.
-pub async fn an_entry_without_owner_keeps_none<S: Store>(store: S) {
+pub async fn an_entry_created_without_an_owner_has_no_owner<S: Store>(store: S) {
     let mut new = draft(1);
     new.meta.owner = None;
     new.meta.label = None;

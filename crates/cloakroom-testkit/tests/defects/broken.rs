@@ -251,8 +251,8 @@ impl Table {
         self.checked
     }
 
-    /// Returns whether a second call has checked the entry before the call with this number, or an
-    /// earlier call, has written it.
+    /// Returns whether two calls have checked the entry before one of them has written it. `number`
+    /// is that of a call that is about to write.
     fn had_race(&mut self, number: usize) -> bool {
         self.had_race |= self.undecided > 1 || self.checked > number;
         self.had_race

@@ -159,7 +159,7 @@ fn cases() -> Vec<Case> {
         LoadHidesTheEmpty => empty_data_survives;
         LoadHidesTheExpired => expired_entries_stay_until_they_are_swept;
         LowercasesStoreKeys => store_keys_are_bytes;
-        KeepsNoOwnerAsEmpty => an_entry_without_owner_keeps_none;
+        KeepsNoOwnerAsEmpty => an_entry_created_without_an_owner_has_no_owner;
         NeverChangesVersions =>
             each_save_makes_earlier_versions_stale,
             concurrent_increments_add_up;

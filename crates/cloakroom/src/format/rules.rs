@@ -75,8 +75,9 @@ pub enum OnDuplicates {
     /// logs out, so that the next request finds one live session at most.
     #[default]
     Refuse,
-    /// The last cookie with the current name. If there is none, the last one with the name of the
-    /// latest [former](crate::Cookie::formerly) cookie.
+    /// Of the cookies with the current name, the one that the browser sent last. If there is none,
+    /// an [earlier name](crate::Cookie::formerly) of the cookie is used in the same way, the most
+    /// recent name first.
     Last,
 }
 
@@ -87,8 +88,8 @@ pub enum Tags {
     /// The tag is the beginning of the store key, so a store can find the session by its tag.
     #[default]
     Prefix,
-    /// The tag is the beginning of the SHA-256 of the store key. For formats whose store key opens
-    /// the session.
+    /// The tag is the beginning of the SHA-256 of the store key. For formats that use the secret
+    /// key in the cookie as the store key: a tag must not show a part of it.
     Hash,
 }
 

@@ -41,7 +41,7 @@ impl Commit {
         }) = &committed
             && let Err(error) = limit.enforce(core, &owner, &base.entry.store_key).await
         {
-            // The login is saved, so the next login ends the oldest sessions.
+            // The login is saved, so it must not fail. The next login ends what this one left.
             let error = format!("{error:#}");
             tracing::warn!(error, "a user has more sessions than allowed");
         }
@@ -101,20 +101,21 @@ async fn create(core: &Core, write: &Write) -> Result<Committed> {
     Ok(Committed::saved(write.saved(entry)))
 }
 
-/// Creates a session for a login whose session is gone from its key. A logout wins over every other
-/// commit that was under way, but this user has just been authenticated.
+/// Creates a session for a login whose session is gone from its key. Every other commit fails then,
+/// because a logout wins over it. A login does not fail, because its user has just been
+/// authenticated.
 ///
 /// If `tombstone` shows that the same user has just logged in with the same key, the new session
-/// gets a copy of the items of the other login's session. The browser keeps the cookie of the
-/// response that arrives last, and each of the two opens a session with these items.
+/// gets a copy of the items of the other login's session. Each of the two responses sets a cookie,
+/// and the browser keeps the one that arrives last. Both cookies open a session with these items.
 async fn log_in(core: &Core, edits: &Edits, tombstone: Option<&Tombstone>) -> Result<Committed> {
     let now = core.now();
     let mut record = Record::blank(now);
     if let Some(tombstone) = tombstone
         && let Some(successor) = core.successor(tombstone).await?
     {
-        // A login as another user than this owner removes the data again, so a key that an attacker
-        // has planted leads to no items of the victim.
+        // If this login is of another user, its replay below removes the copied data. So an attacker
+        // who knows the old key, but cannot log in as the owner, gets no items.
         record.data = successor.data;
         record.meta.owner = successor.meta.owner;
     }
@@ -290,9 +291,10 @@ impl Race<'_> {
 
     /// Returns the entry if a rename whose answer was lost has moved it.
     async fn renamed(&self) -> Result<Option<SavedEntry>> {
-        // A store that renames in one step has written the draft at the new key. The provided
-        // `rename` first creates a copy there, which proves nothing. Then it writes the draft over
-        // the old entry, which proves that the session has moved.
+        // A store that renames in one step writes the draft at the new key. The provided `rename`
+        // of the trait first creates a copy there, which proves nothing. Then it replaces the old
+        // entry by one with the version of the draft. If that version is at the old key, the
+        // session has moved.
         for (key, to) in &self.moved_to {
             let Loaded::Session((_, version)) = self.core.reload(to).await? else {
                 continue;

@@ -22,8 +22,8 @@ use crate::model::{
 ///
 /// If another request of the same visitor saved first, the recorded edits are replayed on the data
 /// that the other request saved. Edits of different items never collide, and
-/// [`update`](Self::update) never loses an edit. `set(name, get(name) + 1)` is two steps: an edit
-/// that another request saves between them is lost.
+/// [`update`](Self::update) never loses an edit. `set(name, get(name) + 1)` can lose one: it sets
+/// the sum that it computed from the loaded data, even if another request has saved since.
 ///
 /// Clones refer to the same session. Reading and editing never wait for another request, and no
 /// method runs the caller's code while it holds a lock.

@@ -112,7 +112,7 @@ async fn check(order: &[Kind], ending: Ending, flushed: &'static str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_answered_with_5xx_inside_the_layer_removes_the_cookie_after_a_logout() {
+async fn a_timeout_answered_with_5xx_inside_the_session_layer_removes_the_cookie_after_a_logout() {
     let sites = Sites::new();
     let guest = sites.visitors.guest().await;
     let editing = Editing::of(VISITORS);
@@ -127,7 +127,7 @@ async fn a_timeout_answered_with_5xx_inside_the_layer_removes_the_cookie_after_a
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_edits_before_a_timeout_answered_with_4xx_inside_the_layer_are_saved() {
+async fn the_edits_before_a_timeout_answered_with_4xx_inside_the_session_layer_are_saved() {
     let sites = Sites::new();
     let guest = sites.visitors.guest().await;
     let handler = handler(Ending::Hangs, Editing::of(STAFF));
@@ -401,7 +401,7 @@ fn the_session_layer_compiles_in_every_order_with_the_layers_of_tower_http() {
 }
 
 #[tokio::test]
-async fn the_session_layer_sends_its_error_text_around_every_layer_of_tower_http() {
+async fn the_session_layer_sends_its_error_text_inside_and_outside_of_layers_of_tower_http() {
     let site = Site::new();
     let flaky = &site.flaky;
     flaky.fail_every(1, Call::Create, When::Before, ErrorKind::Unavailable);
