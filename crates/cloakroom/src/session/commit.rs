@@ -114,8 +114,8 @@ async fn log_in(core: &Core, edits: &Edits, tombstone: Option<&Tombstone>) -> Re
     if let Some(tombstone) = tombstone
         && let Some(successor) = core.successor(tombstone).await?
     {
-        // If this login is of another user, its replay below removes the copied data. So an attacker
-        // who knows the old key, but cannot log in as the owner, gets no items.
+        // If this login is of another user, its replay below removes the copied data. So an
+        // attacker who knows the old key, but cannot log in as the owner, gets no items.
         record.data = successor.data;
         record.meta.owner = successor.meta.owner;
     }
