@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::private::{Private, Recipe, free_port};
 use super::program::{SBIN, find};
-use super::redis::ask;
+use super::redis::{SOCKET, ask};
 use super::server::Server;
 
 /// Starts a Redis Cluster. Returns `None` if Redis is not installed.
@@ -30,7 +30,7 @@ fn recipe(program: &Path) -> Recipe {
     Recipe {
         prepare: ":",
         run: RUN,
-        settings: String::new(),
+        settings: SOCKET.to_owned(),
         is_killable: false,
         program: program.to_owned(),
         account: "redis",
@@ -48,23 +48,17 @@ fn join(nodes: &[Private]) -> io::Result<()> {
             .filter(|slot| slot * NODES / SLOTS == number)
             .map(|slot| slot.to_string())
             .collect();
-        ask(
-            node.port,
-            &format!("CLUSTER SET-CONFIG-EPOCH {}", number + 1),
-        )?;
-        ask(node.port, &format!("CLUSTER ADDSLOTS {}", slots.join(" ")))?;
-        ask(
-            node.port,
-            &format!("CLUSTER MEET 127.0.0.1 {}", nodes[0].port),
-        )?;
+        ask(node, &format!("CLUSTER SET-CONFIG-EPOCH {}", number + 1))?;
+        ask(node, &format!("CLUSTER ADDSLOTS {}", slots.join(" ")))?;
+        ask(node, &format!("CLUSTER MEET 127.0.0.1 {}", nodes[0].port))?;
     }
     let deadline = Instant::now() + JOIN_LIMIT;
     for node in nodes {
-        while !is_joined(&ask(node.port, "CLUSTER INFO")?) {
+        while !is_joined(&ask(node, "CLUSTER INFO")?) {
             if Instant::now() > deadline {
                 return Err(io::Error::new(
                     io::ErrorKind::TimedOut,
-                    ask(node.port, "CLUSTER INFO")?,
+                    ask(node, "CLUSTER INFO")?,
                 ));
             }
             thread::sleep(POLL);
@@ -95,7 +89,8 @@ fn free_port_with_bus() -> io::Result<u16> {
 const RUN: &str = r#"
 exec "$PROGRAM" --port "$PORT" --bind 127.0.0.1 --save '' --appendonly no \
     --cluster-enabled yes \
-    --cluster-announce-ip 127.0.0.1
+    --cluster-announce-ip 127.0.0.1 \
+    $SETTINGS
 "#;
 
 /// The minimum number of nodes of a Redis Cluster.
