@@ -133,7 +133,14 @@ mod redirect {
                 answer => return answer,
             }
         }
-        answer
+        answer.map_err(|error| match error.kind() {
+            // Until a replica takes over from a failed primary, the nodes redirect to that primary.
+            ErrorKind::Server(ServerErrorKind::Moved) => {
+                let why = "the node of the slot cannot be reached";
+                (ErrorKind::ClusterConnectionNotFound, why, error.to_string()).into()
+            }
+            _ => error,
+        })
     }
 
     fn is_ask_redirect(error: &RedisError) -> bool {

@@ -51,9 +51,11 @@
 //! * **The clock of the server is wrong**: the server deletes a session five minutes after it
 //!   expired, by the server's own clock. A clock that is more than five minutes ahead ends sessions
 //!   early. A clock that is behind does no harm.
-//! * **A Cluster moves slots**: commands are redirected to the node that has the slot. During a
-//!   failover, calls for sessions on the failed node return
-//!   [`Unavailable`](cloakroom::ErrorKind::Unavailable); calls for sessions on other nodes succeed.
+//! * **A Cluster moves slots**: commands are redirected to the node that has the slot.
+//! * **A node of a Cluster fails**: calls for sessions on that node fail, and succeed within ten
+//!   seconds after a replica has taken over. With `cluster-require-full-coverage yes`, the default,
+//!   the other nodes refuse calls too, from the time at which they notice the failure until the
+//!   replica takes over.
 //!
 //! ## In production
 //! Set `maxmemory-policy noeviction` and `appendonly yes`, and give the sessions a dedicated

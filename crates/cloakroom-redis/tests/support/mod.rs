@@ -191,7 +191,13 @@ pub(crate) async fn visit_until_counted(sessions: &Sessions, key: &SessionKey) -
     loop {
         match visit().await {
             Ok(count) => return (count, unknown - 1),
-            Err(error) => assert_eq!(error.kind().status(), 503, "{error:?}"),
+            Err(error) => {
+                assert_eq!(error.kind().status(), 503, "{error:?}");
+                assert!(
+                    !error.to_string().contains("use `redis+cluster://`"),
+                    "the error blames the URL: {error}"
+                );
+            }
         }
     }
 }
