@@ -67,6 +67,24 @@ async fn a_shard_whose_primary_was_killed_loses_and_repeats_nothing() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shard_whose_primary_was_suspended_loses_and_repeats_nothing() {
+    let Some(mut cluster) = ClusterReplicas::start() else {
+        return;
+    };
+    let mut sites = sites(&cluster, &unique_prefix()).await;
+    let ended = wait_until_served(&mut sites).await;
+
+    // The connections to the suspended primary stay open, but it answers nothing.
+    cluster.suspend_primary(0);
+    cluster.wait_until_promoted(0);
+
+    assert_recovered(&mut sites, &ended).await;
+    for site in sites {
+        site.finish().await;
+    }
+}
+
 /// Starts two sites. The first uses the store of this crate. The second uses the cache of Django, in
 /// a single process and without shared sessions, because that cache loses concurrent edits.
 async fn sites(cluster: &ClusterReplicas, prefix: &str) -> [Site; 2] {
@@ -105,6 +123,7 @@ async fn assert_recovered(sites: &mut [Site], ended: &[Vec<SessionKey>]) {
         let processes = site.processes.iter();
         processes.flat_map(|process| ended.iter().map(|key| open(process, key)))
     });
+    // A process that did not need the failed node before notices the failure only now.
     let opened = timeout(FAILOVER_LIMIT, join_all(opened)).await.expect(why);
     let valid = opened.iter().flatten().count();
     assert_eq!(valid, 0, "a logged-out session is valid again");
