@@ -1,14 +1,12 @@
 use std::time::Duration;
 
 use cloakroom::Result;
-#[cfg(feature = "cluster")]
-use redis::cluster::ClusterClient;
-#[cfg(feature = "cluster")]
-use redis::cluster_async::ClusterConnection;
 use redis::io::tcp::{TcpSettings, socket2};
 use redis::{Client, Cmd, ConnectionInfo, RedisResult, Value};
 
 use crate::address::Address;
+#[cfg(feature = "cluster")]
+use crate::cluster::Cluster;
 use crate::error::refused;
 use crate::primary::Primary;
 use crate::tls::Tls;
@@ -23,7 +21,7 @@ use crate::tls::Tls;
 pub(crate) enum Connection {
     Primary(Primary),
     #[cfg(feature = "cluster")]
-    Cluster(ClusterConnection),
+    Cluster(Cluster),
 }
 
 impl Connection {
@@ -72,20 +70,7 @@ pub(crate) fn client(server: ConnectionInfo) -> RedisResult<Client> {
 
 #[cfg(feature = "cluster")]
 async fn open_cluster(nodes: Vec<ConnectionInfo>, tls: Option<Tls>) -> RedisResult<Connection> {
-    let builder = ClusterClient::builder(nodes)
-        .connection_timeout(CONNECT_TIMEOUT)
-        .response_timeout(ANSWER_TIMEOUT)
-        .overall_response_timeout(Some(ANSWER_TIMEOUT))
-        .tcp_settings(tcp())
-        // No retries by the driver: it would also repeat commands that may have been carried out.
-        // The module `redirect` repeats only commands that were not carried out.
-        .retries(0);
-    let builder = match &tls {
-        Some(tls) => tls.cluster(builder),
-        None => builder,
-    };
-    let client = builder.build()?;
-    Ok(Connection::Cluster(client.get_async_connection().await?))
+    Cluster::open(nodes, tls).await.map(Connection::Cluster)
 }
 
 #[cfg(not(feature = "cluster"))]
@@ -95,7 +80,7 @@ async fn open_cluster(_: Vec<ConnectionInfo>, _: Option<Tls>) -> RedisResult<Con
 
 /// Returns settings with which the kernel notices a failed machine or network within seconds. With
 /// default settings, the kernel closes the connection only after about fifteen minutes.
-fn tcp() -> TcpSettings {
+pub(crate) fn tcp() -> TcpSettings {
     let probes = socket2::TcpKeepalive::new()
         .with_time(SILENCE_LIMIT)
         .with_interval(CONNECT_TIMEOUT);
@@ -112,15 +97,15 @@ mod redirect {
     //! Repeats commands that a node refused because a slot is moving or a primary failed. The node
     //! has not carried out such a command, so it is safe to send it again.
 
-    use redis::cluster_async::ClusterConnection;
     use redis::cluster_routing::SingleNodeRoutingInfo;
     use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
     use tokio::time::{Duration, sleep};
 
+    use crate::cluster::Cluster;
     use crate::error::is_not_primary;
 
-    pub(super) async fn ask(cluster: &ClusterConnection, command: &Cmd) -> RedisResult<Value> {
-        let mut answer = command.query_async(&mut cluster.clone()).await;
+    pub(super) async fn ask(cluster: &Cluster, command: &Cmd) -> RedisResult<Value> {
+        let mut answer = send(cluster, command).await;
         for pause in PAUSES {
             match answer {
                 Err(error) if is_ask_redirect(&error) => {
@@ -128,12 +113,26 @@ mod redirect {
                 }
                 Err(error) if is_safe_to_repeat(&error) => {
                     sleep(pause).await;
-                    answer = command.query_async(&mut cluster.clone()).await;
+                    answer = send(cluster, command).await;
                 }
                 answer => return answer,
             }
         }
-        answer
+        answer.map_err(|error| match error.kind() {
+            // Until a replica takes over from a failed primary, the nodes redirect to that primary.
+            ErrorKind::Server(ServerErrorKind::Moved) => {
+                let why = "the node of the slot cannot be reached";
+                (ErrorKind::ClusterConnectionNotFound, why, error.to_string()).into()
+            }
+            _ => error,
+        })
+    }
+
+    async fn send(cluster: &Cluster, command: &Cmd) -> RedisResult<Value> {
+        let command = command.clone();
+        cluster
+            .call(async move |mut driver| command.query_async(&mut driver).await)
+            .await
     }
 
     fn is_ask_redirect(error: &RedisError) -> bool {
@@ -156,7 +155,7 @@ mod redirect {
     /// Follows a redirect of the kind `ASK`: sends the command to the node that the slot is moving
     /// to. The key has already been moved there, or is new.
     async fn follow_ask(
-        cluster: &ClusterConnection,
+        cluster: &Cluster,
         command: &Cmd,
         redirect: &RedisError,
     ) -> RedisResult<Value> {
@@ -172,8 +171,10 @@ mod redirect {
         // pipeline, so that no command of another call comes between them.
         let mut both = redis::pipe();
         both.cmd("ASKING").add_command(command.clone());
-        let mut answers = cluster.clone().route_pipeline(both, 0, 2, node).await?;
-        match answers.pop() {
+        let answers = cluster
+            .call(async move |mut driver| driver.route_pipeline(both, 0, 2, node).await)
+            .await;
+        match answers?.pop() {
             Some(answer) => answer.extract_error(),
             None => Err(redirect.clone()),
         }

@@ -42,8 +42,8 @@
 //!   [`Unavailable`](cloakroom::ErrorKind::Unavailable) at once if the connection is refused, and
 //!   otherwise after the timeout of the session layer. If a caller gives up and the connection
 //!   stays silent for two more seconds, the store abandons that connection: the next call looks up
-//!   the primary again and opens a new one. A connection to a machine that disappeared is closed
-//!   after about ten seconds.
+//!   the primary again and opens a new one. In a Cluster, the store then replaces the connections to
+//!   all nodes. A connection to a machine that disappeared is closed after about ten seconds.
 //! * **The memory is full**: with `noeviction`, saves fail with
 //!   [`Full`](cloakroom::ErrorKind::Full) while loads and logouts continue to work. With any other
 //!   policy, the server evicts sessions. It may also evict the list of a user's sessions. Revoking
@@ -51,9 +51,11 @@
 //! * **The clock of the server is wrong**: the server deletes a session five minutes after it
 //!   expired, by the server's own clock. A clock that is more than five minutes ahead ends sessions
 //!   early. A clock that is behind does no harm.
-//! * **A Cluster moves slots**: commands are redirected to the node that has the slot. During a
-//!   failover, calls for sessions on the failed node return
-//!   [`Unavailable`](cloakroom::ErrorKind::Unavailable); calls for sessions on other nodes succeed.
+//! * **A Cluster moves slots**: commands are redirected to the node that has the slot.
+//! * **A node of a Cluster fails**: calls for sessions on that node fail, and succeed within ten
+//!   seconds after a replica has taken over and the store has lost or abandoned its connections to
+//!   the node. With `cluster-require-full-coverage yes`, the default, the other nodes refuse calls
+//!   too, from the time at which they notice the failure until the replica takes over.
 //!
 //! ## In production
 //! Set `maxmemory-policy noeviction` and `appendonly yes`, and give the sessions a dedicated
@@ -110,6 +112,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod connection;
 #[cfg(feature = "django")]
 mod django;

@@ -307,4 +307,4 @@ const CONNECT_PAUSE: Duration = Duration::from_millis(100);
 /// A quiet site may lose a healthy connection this way: after a browser disconnects in the middle
 /// of a call, no later answer shows that the server is healthy. The next call then opens a new
 /// connection.
-const LONGEST_SILENCE: Duration = Duration::from_secs(2);
+pub(crate) const LONGEST_SILENCE: Duration = Duration::from_secs(2);

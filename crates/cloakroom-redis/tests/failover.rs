@@ -10,15 +10,17 @@ mod support;
 use std::time::Duration;
 
 use cloakroom::store::Store;
-use cloakroom::{ErrorKind, Item, Result, SessionKey, Sessions};
+use cloakroom::{ErrorKind, Sessions};
 use cloakroom_harness::servers::{Kind, Replicas};
 use cloakroom_redis::{DjangoCache, RedisStore};
 use cloakroom_testkit::Proxy;
 use cloakroom_testkit::conformance::OnlyBytes;
 use cloakroom_testkit::faults::FAILOVER_LIMIT;
 use support::{
-    Neighbour, ask_every_node, at, command, draft, owned, unique_prefix, user, with_prefix, written,
+    Neighbour, ask_every_node, at, command, draft, ended, owned, unique_prefix, user,
+    visit_until_counted, visitor, with_prefix, written,
 };
+use tokio::time::timeout;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_a_demoted_server_refuses_is_sent_to_the_new_primary() {
@@ -97,10 +99,7 @@ async fn a_store_leaves_a_silent_server_for_the_server_that_the_host_name_now_le
     let time_limit = Duration::from_millis(100);
     let mut given_up = 0;
     // Drops each call after a time limit, as the session layer does.
-    while tokio::time::timeout(time_limit, store.load(&at(1)))
-        .await
-        .is_err()
-    {
+    while timeout(time_limit, store.load(&at(1))).await.is_err() {
         given_up += 1;
         assert!(given_up < 200, "the silent connection was not replaced");
     }
@@ -134,77 +133,36 @@ async fn a_write_does_not_use_a_connection_that_is_known_to_be_broken() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_survive_failovers_by_sentinels() {
-    let Some(mut servers) = Replicas::start(Kind::Redis) else {
+    let Some(servers) = Replicas::start(Kind::Redis) else {
         return;
     };
-    let Some(url) = servers.start_sentinels() else {
-        panic!("redis-server is installed without redis-sentinel");
-    };
-    let sites = [
-        Sessions::new(with_prefix(&url, &unique_prefix()).await),
-        Sessions::new(OnlyBytes::new(djangos_cache(&url, &unique_prefix()).await)),
-    ];
-    let mut visitors = Vec::new();
-    for site in &sites {
-        let (key, ended) = (visitor(site).await, visitor(site).await);
-        let session = site.open(&ended).await.unwrap().unwrap();
-        session.flush().unwrap();
-        session.save().await.unwrap();
-        visitors.push((site, key, ended, 0));
-    }
+    assert_sessions_survive(servers, &[Replicas::fail_over, Replicas::kill_primary]).await;
+}
 
-    for is_killed in [false, true] {
-        servers.wait_until_replicated();
-        match is_killed {
-            false => servers.fail_over(),
-            true => servers.kill_primary(),
-        }
-        for (site, key, ended, visits) in &mut visitors {
-            let (counted, unknown) = visit_until_counted(site, key).await;
-            assert!(
-                (*visits + 1..=*visits + 1 + unknown).contains(&counted),
-                "{visits} visits became {counted}, and {unknown} failed visits may be among them"
-            );
-            *visits = counted;
-            assert!(
-                site.open(ended).await.unwrap().is_none(),
-                "a logged-out session is valid again"
-            );
-        }
-    }
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_survive_a_planned_failover_by_sentinels_over_tls() {
+    let Some(servers) = Replicas::start(Kind::RedisTls) else {
+        return;
+    };
+    assert_sessions_survive(servers, &[Replicas::fail_over]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_survive_the_end_of_the_primary_that_sentinels_watch_over_tls() {
+    let Some(servers) = Replicas::start(Kind::RedisTls) else {
+        return;
+    };
+    assert_sessions_survive(servers, &[Replicas::kill_primary]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_the_sentinels_have_replaced_is_not_used_even_if_it_accepts_writes() {
-    let Some(mut servers) = Replicas::start(Kind::Redis) else {
-        return;
-    };
-    let url = servers.start_sentinels().unwrap();
-    let prefix = unique_prefix();
-    let store = with_prefix(&url, &prefix).await;
-    let (old, new) = (servers.primary(), servers.replica());
-    let observer = with_prefix(&new, &prefix).await;
-    let admin = Neighbour::of(&old).await;
+    assert_a_replaced_primary_is_not_used(Kind::Redis).await;
+}
 
-    servers.begin_fail_over();
-
-    // The Sentinels make the old primary a replica after eight seconds at the earliest. Until then,
-    // the old primary accepts writes, but the store must already write to the new primary. The
-    // Sentinels close the connections of a server whose role they change, so a call may fail.
-    for n in 0.. {
-        let _ = store.create(&at(n), &draft("")).await;
-        let info: String = admin.ask(&command(&[b"INFO", b"replication"])).await;
-        assert!(
-            info.contains("role:master"),
-            "the old primary became a replica before the store used the new primary"
-        );
-        // While the new primary still replicates the old one, it also has the entries that the
-        // store wrote to the old one.
-        let is_replicated = info.contains("connected_slaves:1");
-        if !is_replicated && matches!(observer.load(&at(n)).await, Ok(Some(_))) {
-            break;
-        }
-    }
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_the_sentinels_have_replaced_over_tls_is_not_used() {
+    assert_a_replaced_primary_is_not_used(Kind::RedisTls).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -251,42 +209,73 @@ async fn djangos_cache(url: &str, prefix: &str) -> DjangoCache {
         .unwrap()
 }
 
-/// Creates a session that counts visits, and returns its key.
-async fn visitor(sessions: &Sessions) -> SessionKey {
-    let session = sessions.new_session();
-    session.set(VISITS, 0).unwrap();
-    session.save().await.unwrap();
-    session.key().unwrap()
-}
-
-/// Repeats a visit until it is saved, which must happen within the time limit for a failover.
-/// Returns the number of visits, and how many failed visits it may include.
-async fn visit_until_counted(sessions: &Sessions, key: &SessionKey) -> (u64, u64) {
-    let mut unknown = 0;
-    let mut visit = async || -> Result<u64> {
-        let session = sessions
-            .open(key)
-            .await?
-            .expect("the session was not ended");
-        let count = session.update(VISITS, |visits| *visits += 1)?;
-        unknown += 1;
-        session.save().await?;
-        Ok(count)
+/// Opens two sites through Sentinels and lets the primary fail over. Asserts that each visit after a
+/// failover is counted in time, that no visit is lost or counted twice, and that no session that was
+/// logged out is valid again.
+async fn assert_sessions_survive(mut servers: Replicas, failovers: &[fn(&mut Replicas)]) {
+    let Some(url) = servers.start_sentinels() else {
+        panic!("redis-server is installed without redis-sentinel");
     };
-    let counted = tokio::time::timeout(FAILOVER_LIMIT, async {
-        loop {
-            match visit().await {
-                Ok(count) => return count,
-                Err(error) => assert_eq!(error.kind().status(), 503, "{error:?}"),
-            }
+    let sites = [
+        Sessions::new(with_prefix(&url, &unique_prefix()).await),
+        Sessions::new(OnlyBytes::new(djangos_cache(&url, &unique_prefix()).await)),
+    ];
+    let mut visitors = Vec::new();
+    for site in &sites {
+        visitors.push((site, visitor(site).await, ended(site).await, 0));
+    }
+
+    for fail_over in failovers {
+        servers.wait_until_replicated();
+        fail_over(&mut servers);
+        for (site, key, ended, visits) in &mut visitors {
+            let counted = timeout(FAILOVER_LIMIT, visit_until_counted(site, key)).await;
+            let (counted, unknown) = counted.expect("requests succeed soon after a failover");
+            assert!(
+                (*visits + 1..=*visits + 1 + unknown).contains(&counted),
+                "{visits} visits became {counted}, and {unknown} failed visits may be among them"
+            );
+            *visits = counted;
+            assert!(
+                site.open(ended).await.unwrap().is_none(),
+                "a logged-out session is valid again"
+            );
         }
-    });
-    let counted = counted
-        .await
-        .expect("requests succeed soon after a failover");
-    (counted, unknown - 1)
+    }
 }
 
-const VISITS: Item<u64> = Item::new("num_visits");
+/// Lets Sentinels replace a primary that still accepts writes. Asserts that the store writes to the
+/// new primary as soon as the Sentinels name it.
+async fn assert_a_replaced_primary_is_not_used(kind: Kind) {
+    let Some(mut servers) = Replicas::start(kind) else {
+        return;
+    };
+    let url = servers.start_sentinels().unwrap();
+    let prefix = unique_prefix();
+    let store = with_prefix(&url, &prefix).await;
+    let (old, new) = (servers.primary(), servers.replica());
+    let observer = with_prefix(&new, &prefix).await;
+    let admin = Neighbour::of(&old).await;
+
+    servers.begin_fail_over();
+
+    // The Sentinels make the old primary a replica after eight seconds at the earliest. Until then,
+    // the old primary accepts writes, but the store must already write to the new primary. The
+    // Sentinels close the connections of a server whose role they change, so a call may fail.
+    for n in 0.. {
+        let _ = store.create(&at(n), &draft("")).await;
+        let info: String = admin.ask(&command(&[b"INFO", b"replication"])).await;
+        assert!(
+            info.contains("role:master"),
+            "the old primary became a replica before the store used the new primary"
+        );
+        // While the new primary still replicates the old one, it also has the entries that the
+        // store wrote to the old one.
+        let is_replicated = info.contains("connected_slaves:1");
+        if !is_replicated && matches!(observer.load(&at(n)).await, Ok(Some(_))) {
+            break;
+        }
+    }
+}
 
 const KINDS: [Kind; 2] = [Kind::Redis, Kind::Valkey];

@@ -5,16 +5,18 @@
     reason = "clippy does not recognise the helpers as test code"
 )]
 
+use std::fs;
+
 use cloakroom::store::SaveId;
 use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
-use cloakroom::{Result, StoreKey};
+use cloakroom::{Item, Result, SessionKey, Sessions, StoreKey};
 use cloakroom_harness::servers::Server;
 use cloakroom_redis::RedisStore;
 use cloakroom_testkit::unique_name;
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::{Client, Cmd, FromRedisValue};
+use redis::{Client, Cmd, FromRedisValue, TlsCertificates};
 
 /// Opens a store with a unique prefix.
 pub(crate) async fn open(server: &Server) -> RedisStore {
@@ -56,7 +58,7 @@ impl Neighbour {
                 Self::Cluster(client.get_async_connection().await.unwrap())
             }
             None => {
-                let client = Client::open(url).unwrap();
+                let client = client(url);
                 Self::Node(client.get_multiplexed_async_connection().await.unwrap())
             }
         }
@@ -68,6 +70,19 @@ impl Neighbour {
             Self::Cluster(cluster) => command.query_async(&mut cluster.clone()).await.unwrap(),
         }
     }
+}
+
+/// Returns a client for one server. If the URL asks for TLS, a store must have been opened before,
+/// because that installs the cryptography.
+fn client(url: &str) -> Client {
+    let Some((server, authority)) = url.split_once("?sslmode=verify-full&sslrootcert=") else {
+        return Client::open(url).unwrap();
+    };
+    let certificates = TlsCertificates {
+        client_tls: None,
+        root_cert: Some(fs::read(authority).unwrap()),
+    };
+    Client::build_with_tls(server.replacen("redis:", "rediss:", 1), certificates).unwrap()
 }
 
 /// Returns the URL of each node.
@@ -141,6 +156,53 @@ pub(crate) fn written(outcome: Result<Outcome>) -> Version {
         other => panic!("expected `Written`, got {other:?}"),
     }
 }
+
+/// Creates a session that counts visits, and returns its key.
+pub(crate) async fn visitor(sessions: &Sessions) -> SessionKey {
+    let session = sessions.new_session();
+    session.set(VISITS, 0).unwrap();
+    session.save().await.unwrap();
+    session.key().unwrap()
+}
+
+/// Creates a session, logs it out and returns its key.
+pub(crate) async fn ended(sessions: &Sessions) -> SessionKey {
+    let key = visitor(sessions).await;
+    let session = sessions.open(&key).await.unwrap().unwrap();
+    session.flush().unwrap();
+    session.save().await.unwrap();
+    key
+}
+
+/// Repeats a visit until it is saved. Returns the number of visits, and how many failed visits it
+/// may include.
+pub(crate) async fn visit_until_counted(sessions: &Sessions, key: &SessionKey) -> (u64, u64) {
+    let mut unknown = 0;
+    let mut visit = async || -> Result<u64> {
+        let session = sessions
+            .open(key)
+            .await?
+            .expect("the session was not ended");
+        let count = session.update(VISITS, |visits| *visits += 1)?;
+        unknown += 1;
+        session.save().await?;
+        Ok(count)
+    };
+    loop {
+        match visit().await {
+            Ok(count) => return (count, unknown - 1),
+            Err(error) => {
+                assert_eq!(error.kind().status(), 503, "{error:?}");
+                assert!(
+                    !error.to_string().contains("use `redis+cluster://`"),
+                    "the error blames the URL: {error}"
+                );
+            }
+        }
+    }
+}
+
+pub(crate) const VISITS: Item<u64> = Item::new("num_visits");
 
 /// A time in the year 2100, in milliseconds since 1970.
 pub(crate) const EXPIRES: i64 = 4_102_444_800_003;

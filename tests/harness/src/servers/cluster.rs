@@ -6,31 +6,30 @@ use std::time::{Duration, Instant};
 
 use super::private::{Private, Recipe, free_port};
 use super::program::{SBIN, find};
-use super::redis::ask;
+use super::redis::{SOCKET, ask};
 use super::server::Server;
 
 /// Starts a Redis Cluster. Returns `None` if Redis is not installed.
 pub(super) fn start() -> Option<Server> {
     let program = find("redis-server", SBIN)?;
-    let nodes: Vec<Private> = (0..NODES).map(|_| recipe(&program).start()).collect();
-    if let Err(error) = join(&nodes) {
-        panic!("creating a cluster of {NODES} Redis nodes: {error}");
-    }
-    let addresses: Vec<String> = nodes
-        .iter()
-        .map(|node| format!("127.0.0.1:{}", node.port))
-        .collect();
-    Some(Server::private(
-        format!("redis+cluster://{}", addresses.join(",")),
-        nodes,
-    ))
+    let nodes = start_nodes(&recipe(&program), PRIMARIES);
+    Some(Server::private(url(&nodes), nodes))
 }
 
-fn recipe(program: &Path) -> Recipe {
+/// Starts the nodes of a Cluster. The first [`PRIMARIES`] nodes serve all slots, the others none.
+pub(super) fn start_nodes(recipe: &Recipe, count: usize) -> Vec<Private> {
+    let nodes: Vec<Private> = (0..count).map(|_| recipe.start()).collect();
+    if let Err(error) = join(&nodes) {
+        panic!("creating a cluster of {count} Redis nodes: {error}");
+    }
+    nodes
+}
+
+pub(super) fn recipe(program: &Path) -> Recipe {
     Recipe {
         prepare: ":",
         run: RUN,
-        settings: String::new(),
+        settings: SOCKET.to_owned(),
         is_killable: false,
         program: program.to_owned(),
         account: "redis",
@@ -40,31 +39,39 @@ fn recipe(program: &Path) -> Recipe {
     }
 }
 
-/// Assigns the hash slots to the nodes and connects the nodes. Waits until each node reports a
+/// Returns the URL with the addresses of these nodes.
+pub(super) fn url<'a>(nodes: impl IntoIterator<Item = &'a Private>) -> String {
+    let addresses: Vec<String> = nodes
+        .into_iter()
+        .map(|node| format!("127.0.0.1:{}", node.port))
+        .collect();
+    format!("redis+cluster://{}", addresses.join(","))
+}
+
+/// Assigns the hash slots to the first nodes and connects all nodes. Waits until each node reports a
 /// complete cluster.
 fn join(nodes: &[Private]) -> io::Result<()> {
     for (number, node) in nodes.iter().enumerate() {
         let slots: Vec<String> = (0..SLOTS)
-            .filter(|slot| slot * NODES / SLOTS == number)
+            .filter(|slot| slot * PRIMARIES / SLOTS == number)
             .map(|slot| slot.to_string())
             .collect();
-        ask(
-            node.port,
-            &format!("CLUSTER SET-CONFIG-EPOCH {}", number + 1),
-        )?;
-        ask(node.port, &format!("CLUSTER ADDSLOTS {}", slots.join(" ")))?;
-        ask(
-            node.port,
-            &format!("CLUSTER MEET 127.0.0.1 {}", nodes[0].port),
-        )?;
+        ask(node, &format!("CLUSTER SET-CONFIG-EPOCH {}", number + 1))?;
+        if !slots.is_empty() {
+            ask(node, &format!("CLUSTER ADDSLOTS {}", slots.join(" ")))?;
+        }
+        // Nodes also meet through others, but that takes seconds.
+        for other in &nodes[..number] {
+            ask(node, &format!("CLUSTER MEET 127.0.0.1 {}", other.port))?;
+        }
     }
     let deadline = Instant::now() + JOIN_LIMIT;
     for node in nodes {
-        while !is_joined(&ask(node.port, "CLUSTER INFO")?) {
+        while !is_joined(&ask(node, "CLUSTER INFO")?, nodes.len()) {
             if Instant::now() > deadline {
                 return Err(io::Error::new(
                     io::ErrorKind::TimedOut,
-                    ask(node.port, "CLUSTER INFO")?,
+                    ask(node, "CLUSTER INFO")?,
                 ));
             }
             thread::sleep(POLL);
@@ -73,8 +80,8 @@ fn join(nodes: &[Private]) -> io::Result<()> {
     Ok(())
 }
 
-fn is_joined(info: &str) -> bool {
-    info.contains("cluster_state:ok") && info.contains(&format!("cluster_known_nodes:{NODES}\r\n"))
+fn is_joined(info: &str, nodes: usize) -> bool {
+    info.contains("cluster_state:ok") && info.contains(&format!("cluster_known_nodes:{nodes}\r\n"))
 }
 
 /// Returns a free port whose cluster bus port, 10,000 higher, is free as well.
@@ -95,11 +102,12 @@ fn free_port_with_bus() -> io::Result<u16> {
 const RUN: &str = r#"
 exec "$PROGRAM" --port "$PORT" --bind 127.0.0.1 --save '' --appendonly no \
     --cluster-enabled yes \
-    --cluster-announce-ip 127.0.0.1
+    --cluster-announce-ip 127.0.0.1 \
+    $SETTINGS
 "#;
 
-/// The minimum number of nodes of a Redis Cluster.
-const NODES: usize = 3;
+/// The minimum number of primaries of a Redis Cluster.
+pub(super) const PRIMARIES: usize = 3;
 
 /// The number of hash slots of every Redis Cluster.
 const SLOTS: usize = 16_384;

@@ -103,7 +103,7 @@ impl TestServer for KillableServer {
     /// Also returns `None` for a kind that this crate cannot start with a replica.
     fn start_with_replica(&mut self) -> Option<(String, String)> {
         match self.kind {
-            Kind::Redis | Kind::Valkey => {
+            Kind::Redis | Kind::Valkey | Kind::RedisTls => {
                 let servers = Replicas::start(self.kind)?;
                 let urls = (servers.primary(), servers.replica());
                 self.replicas = Some(Replicated::Redis(servers));

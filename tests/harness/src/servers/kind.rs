@@ -149,7 +149,11 @@ impl Kind {
     }
 
     /// Returns how to run a server with TLS.
-    fn encrypted(self, certificate: Certificate, is_killable: bool) -> Option<Recipe> {
+    pub(super) fn encrypted(
+        self,
+        certificate: Certificate<'_>,
+        is_killable: bool,
+    ) -> Option<Recipe> {
         let usual = match (self, is_killable) {
             (Self::PostgresTls, false) => postgres::recipe()?,
             (Self::PostgresTls, true) => postgres::killable()?,
@@ -198,7 +202,7 @@ impl Kind {
     }
 
     /// Returns the URL of a server that this crate has started as one process.
-    fn url(self, private: &Private) -> String {
+    pub(super) fn url(self, private: &Private) -> String {
         let port = private.port;
         let encrypted = |url: String| format!("{url}?{}", tls::parameters(&private.folder));
         match self {

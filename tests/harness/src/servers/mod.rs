@@ -18,6 +18,8 @@
 //! [`Replicas`] is a primary with a replica. A test can add Redis Sentinels, which watch the
 //! primary and promote the replica if the primary fails.
 //!
+//! [`ClusterReplicas`] is a Redis Cluster in which each primary has a replica.
+//!
 //! Tests share servers, so name tables and prefixes with
 //! [`unique_name`](cloakroom_testkit::unique_name).
 //!
@@ -57,6 +59,7 @@
 
 mod account;
 mod cluster;
+mod cluster_replicas;
 mod killable;
 mod kind;
 mod mariadb;
@@ -73,6 +76,7 @@ mod server;
 mod shared;
 mod tls;
 
+pub use cluster_replicas::ClusterReplicas;
 pub use killable::KillableServer;
 pub use kind::Kind;
 pub use replicas::Replicas;

@@ -1,7 +1,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::net::UnixStream;
 
-use super::private::{CONNECTIONS, Recipe, START_LIMIT, free_port};
+use super::private::{CONNECTIONS, Private, Recipe, START_LIMIT, free_port};
 use super::program::{SBIN, find};
 
 /// Returns how to run `program`, which is Redis or Valkey. Returns `None` if it is not installed.
@@ -33,10 +33,10 @@ pub(super) fn url(port: u16) -> String {
     format!("redis://127.0.0.1:{port}")
 }
 
-/// Sends a command to the server at this port. Returns the answer: a status line with its `+`, or
-/// the content of a bulk string.
-pub(super) fn ask(port: u16, command: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+/// Sends a command to a server that was started with [`SOCKET`]. Returns the answer: a status line
+/// with its `+`, or the content of a bulk string.
+pub(super) fn ask(server: &Private, command: &str) -> io::Result<String> {
+    let mut stream = UnixStream::connect(server.folder.join("redis.sock"))?;
     stream.set_read_timeout(Some(START_LIMIT))?;
     stream.write_all(format!("{command}\r\n").as_bytes())?;
     let mut stream = BufReader::new(stream);
@@ -53,6 +53,10 @@ pub(super) fn ask(port: u16, command: &str) -> io::Result<String> {
         _ => Err(io::Error::other(line)),
     }
 }
+
+/// The option with which a server also listens on a Unix socket. The harness sends its commands
+/// through this socket, because the port may accept TLS only.
+pub(super) const SOCKET: &str = "--unixsocket redis.sock";
 
 const RUN: &str = r#"
 exec "$PROGRAM" --port "$PORT" --bind 127.0.0.1 --save '' $SETTINGS

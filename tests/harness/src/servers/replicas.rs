@@ -5,8 +5,9 @@ use std::time::Instant;
 use super::kind::Kind;
 use super::private::{POLL, Private, Recipe, START_LIMIT, free_port};
 use super::program::{SBIN, find};
-use super::redis::{ask, recipe, url};
+use super::redis::{SOCKET, ask, recipe};
 use super::server::Server;
+use super::tls::{self, Certificate, with_certificate};
 
 /// A Redis or Valkey with a replica, for one test.
 ///
@@ -39,6 +40,9 @@ impl Replicas {
 
     /// Starts a primary and a replica, and waits until the replica has the data of the primary.
     ///
+    /// With [`Kind::RedisTls`], the servers and their Sentinels accept encrypted connections only,
+    /// and share a certificate.
+    ///
     /// Returns `None` if the server is not installed, or if the environment variable that
     /// [`Kind::variable`] names is empty.
     ///
@@ -49,17 +53,9 @@ impl Replicas {
     }
 
     fn start_now(kind: Kind) -> Option<Self> {
-        let (program, account) = match kind {
-            Kind::Redis => ("redis-server", "redis"),
-            Kind::Valkey => ("valkey-server", "valkey"),
-            _ => panic!("a replica needs Redis or Valkey, not {}", kind.name()),
-        };
-        let start_with = |settings: String| {
-            let usual = recipe(program, account)?;
-            Some(Recipe { settings, ..usual }.start())
-        };
-        let primary = start_with(SETTINGS.to_owned())?;
-        let replica = start_with(format!("{SETTINGS} --replicaof 127.0.0.1 {}", primary.port))?;
+        let primary = server(kind, Certificate::Valid, "")?.start();
+        let replica_of = format!("--replicaof 127.0.0.1 {}", primary.port);
+        let replica = server(kind, Certificate::SameAs(&primary.folder), &replica_of)?.start();
         let servers = Self {
             kind,
             primary: Some(primary),
@@ -72,12 +68,12 @@ impl Replicas {
 
     /// Returns the URL of the primary.
     pub fn primary(&self) -> String {
-        url(self.primary_port())
+        self.kind.url(self.running_primary())
     }
 
     /// Returns the URL of the replica.
     pub fn replica(&self) -> String {
-        url(self.replica.port)
+        self.kind.url(&self.replica)
     }
 
     /// Swaps the roles of the primary and the replica. No acknowledged write is lost, and the
@@ -86,13 +82,12 @@ impl Replicas {
     /// # Panics
     /// If the servers do not change their roles in time.
     pub fn swap_roles(&mut self) {
-        let (old, new) = (self.primary_port(), self.replica.port);
+        let (old, new) = (self.running_primary(), &self.replica);
         self.wait_until(old, "INFO replication", "state=online");
-        self.ask(old, &format!("FAILOVER TO 127.0.0.1 {new}"));
+        self.ask(old, &format!("FAILOVER TO 127.0.0.1 {}", new.port));
         self.wait_until(old, "INFO replication", "role:slave");
         self.wait_until(new, "INFO replication", "role:master");
-        let primary = self.primary.as_mut().expect("the primary was not killed");
-        std::mem::swap(primary, &mut self.replica);
+        self.record_swap();
     }
 
     /// Starts three Sentinels that watch the primary, and waits until they have found the replica
@@ -100,36 +95,42 @@ impl Replicas {
     ///
     /// Returns `None` if `redis-sentinel` is not installed, or `valkey-sentinel` for Valkey.
     pub fn start_sentinels(&mut self) -> Option<String> {
-        let program = match self.kind {
-            Kind::Valkey => "valkey-sentinel",
-            _ => "redis-sentinel",
-        };
-        let primary = self.primary_port();
-        for _ in 0..SENTINELS {
-            let sentinel = Recipe {
-                prepare: ":",
-                run: RUN_SENTINEL,
-                settings: primary.to_string(),
-                is_killable: false,
-                program: find(program, SBIN)?,
-                account: "redis",
-                stopped_by: "KILL",
-                ready: ("log", "+monitor master"),
-                free_port,
-            };
-            self.sentinels.push(sentinel.start());
-        }
+        let certificate = Certificate::SameAs(&self.running_primary().folder);
+        let recipe = sentinel(self.kind, certificate)?;
+        self.sentinels
+            .extend((0..SENTINELS).map(|_| recipe.start()));
+        self.monitor(Self::NAME, "127.0.0.1", self.running_primary().port);
+        let times = "down-after-milliseconds 2000 failover-timeout 3000";
+        self.ask_sentinels(&format!("SENTINEL SET {} {times}", Self::NAME));
         let known = format!("slaves=1,sentinels={SENTINELS}");
         for sentinel in &self.sentinels {
-            self.wait_until(sentinel.port, "INFO sentinel", &known);
+            self.wait_until(sentinel, "INFO sentinel", &known);
         }
-        let addresses = self
+        let addresses: Vec<String> = self
             .sentinels
             .iter()
-            .map(|it| format!("127.0.0.1:{}", it.port));
-        let addresses: Vec<String> = addresses.collect();
-        let name = Self::NAME;
-        Some(format!("redis+sentinel://{}/{name}", addresses.join(",")))
+            .map(|it| format!("127.0.0.1:{}", it.port))
+            .collect();
+        let parameters = match self.kind {
+            Kind::RedisTls => format!("?{}", tls::parameters(&self.sentinels[0].folder)),
+            _ => String::new(),
+        };
+        Some(format!(
+            "redis+sentinel://{}/{}{parameters}",
+            addresses.join(","),
+            Self::NAME
+        ))
+    }
+
+    /// Makes the Sentinels watch another primary, the server at this host and port. The Sentinels
+    /// report the host as it is written here, even if it is a host name.
+    ///
+    /// # Panics
+    /// If a Sentinel refuses, or if no Sentinels were started.
+    pub fn watch_as(&self, name: &str, host: &str, port: u16) {
+        self.ask_sentinels("SENTINEL CONFIG SET resolve-hostnames yes");
+        self.ask_sentinels("SENTINEL CONFIG SET announce-hostnames yes");
+        self.monitor(name, host, port);
     }
 
     /// Asks a Sentinel to make the replica the primary, and waits until the roles have changed.
@@ -139,10 +140,9 @@ impl Replicas {
     /// If the servers do not change their roles in time, or if no Sentinels were started.
     pub fn fail_over(&mut self) {
         self.begin_fail_over();
-        self.wait_until(self.replica.port, "INFO replication", "role:master");
-        self.wait_until(self.primary_port(), "INFO replication", "role:slave");
-        let primary = self.primary.as_mut().expect("the primary was not killed");
-        std::mem::swap(primary, &mut self.replica);
+        self.wait_until(&self.replica, "INFO replication", "role:master");
+        self.wait_until(self.running_primary(), "INFO replication", "role:slave");
+        self.record_swap();
     }
 
     /// Asks a Sentinel to make the replica the primary, but does not wait until the roles have
@@ -153,7 +153,7 @@ impl Replicas {
     /// If no Sentinels were started.
     pub fn begin_fail_over(&self) {
         let sentinel = self.sentinels.first().expect("the Sentinels were started");
-        self.ask(sentinel.port, &format!("SENTINEL FAILOVER {}", Self::NAME));
+        self.ask(sentinel, &format!("SENTINEL FAILOVER {}", Self::NAME));
     }
 
     /// Kills the primary for good, after the replica has received every write. If there are
@@ -165,64 +165,44 @@ impl Replicas {
         self.wait_until_replicated();
         self.primary = None;
         if !self.sentinels.is_empty() {
-            self.wait_until(self.replica.port, "INFO replication", "role:master");
+            self.wait_until(&self.replica, "INFO replication", "role:master");
         }
     }
 
     /// Waits until the replica is connected and has received every write of the primary.
     pub fn wait_until_replicated(&self) {
-        let port = self.primary_port();
-        self.wait(
-            port,
-            "INFO replication",
-            "the replica has everything",
-            |info| {
-                let value = |name: &str| {
-                    let mut lines = info.lines();
-                    lines
-                        .find_map(|line| line.strip_prefix(name))
-                        .map(str::to_owned)
-                };
-                let offset = value("master_repl_offset:").unwrap_or_default();
-                value("slave0:").is_some_and(|replica| {
-                    replica.contains("state=online")
-                        && replica.contains(&format!("offset={offset},"))
-                })
-            },
-        );
+        let name = self.kind.name();
+        wait_until_replicated(name, self.running_primary());
     }
 
-    fn primary_port(&self) -> u16 {
-        self.primary
-            .as_ref()
-            .expect("the primary was not killed")
-            .port
+    fn running_primary(&self) -> &Private {
+        self.primary.as_ref().expect("the primary was not killed")
     }
 
-    fn wait_until(&self, port: u16, command: &str, text: &str) {
-        self.wait(port, command, text, |answer| answer.contains(text));
+    /// Records that the replica is now the primary, and the primary the replica.
+    fn record_swap(&mut self) {
+        let primary = self.primary.as_mut().expect("the primary was not killed");
+        std::mem::swap(primary, &mut self.replica);
     }
 
-    fn wait(&self, port: u16, command: &str, what: &str, is_done: impl Fn(&str) -> bool) {
-        let deadline = Instant::now() + START_LIMIT;
-        loop {
-            // A server whose role changes may close the connection. The next round asks again.
-            let answer = ask(port, command).unwrap_or_else(|error| error.to_string());
-            if is_done(&answer) {
-                return;
-            }
-            assert!(
-                Instant::now() < deadline,
-                "{command} on {}, port {port}: no `{what}` within {START_LIMIT:?}: {answer}",
-                self.kind.name()
-            );
-            thread::sleep(POLL);
+    fn monitor(&self, name: &str, host: &str, port: u16) {
+        self.ask_sentinels(&format!("SENTINEL MONITOR {name} {host} {port} {QUORUM}"));
+    }
+
+    fn ask_sentinels(&self, command: &str) {
+        assert!(!self.sentinels.is_empty(), "no Sentinels were started");
+        for sentinel in &self.sentinels {
+            self.ask(sentinel, command);
         }
     }
 
-    fn ask(&self, port: u16, command: &str) -> String {
+    fn wait_until(&self, server: &Private, command: &str, text: &str) {
+        wait_until(self.kind.name(), server, command, text);
+    }
+
+    fn ask(&self, server: &Private, command: &str) {
         let name = self.kind.name();
-        ask(port, command).unwrap_or_else(|error| panic!("{command} on {name}: {error}"))
+        ask(server, command).unwrap_or_else(|error| panic!("{command} on {name}: {error}"));
     }
 }
 
@@ -247,25 +227,108 @@ impl fmt::Debug for Replicas {
     }
 }
 
-/// The servers write no append-only file. The first copy to the replica starts at once; by default
-/// the primary waits some seconds. The primary pings the replica every second; the default is every
-/// 10 seconds.
-const SETTINGS: &str = "--appendonly no --repl-diskless-sync-delay 0 --repl-ping-replica-period 1";
+/// Returns how to run a primary or a replica.
+fn server(kind: Kind, certificate: Certificate<'_>, settings: &str) -> Option<Recipe> {
+    let usual = match kind {
+        Kind::Redis => recipe("redis-server", "redis")?,
+        Kind::Valkey => recipe("valkey-server", "valkey")?,
+        Kind::RedisTls => kind.encrypted(certificate, false)?,
+        _ => panic!("a replica needs Redis or Valkey, not {}", kind.name()),
+    };
+    let settings = format!("{} {SETTINGS} {SOCKET} {settings}", usual.settings);
+    Some(Recipe { settings, ..usual })
+}
 
-/// Writes a configuration file for the Sentinel, which later adds to this file what it learns about
-/// the servers. `$SETTINGS` is the port of the primary. `2` is the number of Sentinels that must
-/// agree that the primary has failed.
+/// Returns how to run a Sentinel.
+fn sentinel(kind: Kind, certificate: Certificate<'_>) -> Option<Recipe> {
+    let program = match kind {
+        Kind::Valkey => "valkey-sentinel",
+        _ => "redis-sentinel",
+    };
+    let usual = Recipe {
+        prepare: ": >sentinel.conf",
+        run: RUN_SENTINEL,
+        settings: SOCKET.to_owned(),
+        is_killable: false,
+        program: find(program, SBIN)?,
+        account: "redis",
+        stopped_by: "KILL",
+        ready: ("log", "Sentinel ID is"),
+        free_port,
+    };
+    let (settings, prepare_tls) = tls::REDIS;
+    Some(match kind {
+        Kind::RedisTls => Recipe {
+            run: RUN_SENTINEL_TLS,
+            ..with_certificate(usual, settings, prepare_tls, certificate)
+        },
+        _ => usual,
+    })
+}
+
+/// Waits until a replica of this primary is connected and has received every write.
+pub(super) fn wait_until_replicated(name: &str, primary: &Private) {
+    let what = "the replica has everything";
+    wait(name, primary, "INFO replication", what, |info| {
+        let value = |name: &str| {
+            let mut lines = info.lines();
+            lines
+                .find_map(|line| line.strip_prefix(name))
+                .map(str::to_owned)
+        };
+        let offset = value("master_repl_offset:").unwrap_or_default();
+        value("slave0:").is_some_and(|replica| {
+            replica.contains("state=online") && replica.contains(&format!("offset={offset},"))
+        })
+    });
+}
+
+/// Sends the command until the answer contains the text.
+pub(super) fn wait_until(name: &str, server: &Private, command: &str, text: &str) {
+    wait(name, server, command, text, |answer| answer.contains(text));
+}
+
+/// Sends the command until `is_done` returns `true` for the answer. `what` describes the answer.
+pub(super) fn wait(
+    name: &str,
+    server: &Private,
+    command: &str,
+    what: &str,
+    is_done: impl Fn(&str) -> bool,
+) {
+    let deadline = Instant::now() + START_LIMIT;
+    loop {
+        // A server whose role changes may close the connection. The next round asks again.
+        let answer = ask(server, command).unwrap_or_else(|error| error.to_string());
+        if is_done(&answer) {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{command} on {name}, port {}: no `{what}` within {START_LIMIT:?}: {answer}",
+            server.port
+        );
+        thread::sleep(POLL);
+    }
+}
+
+/// The first copy to the replica starts at once; by default the primary waits some seconds. The
+/// primary pings the replica every second; the default is every 10 seconds.
+pub(super) const SETTINGS: &str = "--repl-diskless-sync-delay 0 --repl-ping-replica-period 1";
+
+/// A Sentinel adds to its configuration file what it learns about the servers.
 const RUN_SENTINEL: &str = r#"
-cat >sentinel.conf <<CONF
-port $PORT
-bind 127.0.0.1
-sentinel monitor cloakroom 127.0.0.1 $SETTINGS 2
-sentinel down-after-milliseconds cloakroom 2000
-sentinel failover-timeout cloakroom 3000
-CONF
-exec "$PROGRAM" sentinel.conf
+exec "$PROGRAM" sentinel.conf --port "$PORT" --bind 127.0.0.1 $SETTINGS
+"#;
+
+/// The same as [`RUN_SENTINEL`], but the port accepts TLS only.
+const RUN_SENTINEL_TLS: &str = r#"
+exec "$PROGRAM" sentinel.conf --port 0 --tls-port "$PORT" --bind 127.0.0.1 $SETTINGS
 "#;
 
 /// The number of Sentinels. With three, two are left to agree on a failover if one Sentinel fails
 /// together with the primary.
 const SENTINELS: usize = 3;
+
+/// The number of Sentinels that must agree that the primary has failed.
+const QUORUM: usize = 2;

@@ -4,9 +4,12 @@ use super::private::Recipe;
 
 /// The certificate of a server with TLS.
 #[derive(Clone, Copy)]
-pub(super) enum Certificate {
+pub(super) enum Certificate<'a> {
     Valid,
     Expired,
+    /// The valid certificate of the server in this folder. Servers with the same certificate trust
+    /// each other.
+    SameAs(&'a Path),
 }
 
 /// Returns the recipe `usual` with a certificate, for a server that accepts encrypted connections
@@ -18,13 +21,17 @@ pub(super) fn with_certificate(
     usual: Recipe,
     settings: &str,
     prepare_tls: &str,
-    certificate: Certificate,
+    certificate: Certificate<'_>,
 ) -> Recipe {
-    let file = match certificate {
-        Certificate::Valid => "valid.pem",
-        Certificate::Expired => "expired.pem",
+    let (certificates, file) = match certificate {
+        Certificate::Valid => (CERTIFICATES.to_owned(), "valid.pem"),
+        Certificate::Expired => (CERTIFICATES.to_owned(), "expired.pem"),
+        Certificate::SameAs(folder) => (
+            format!("cp '{0}'/*.pem '{0}'/server.key .", folder.display()),
+            "valid.pem",
+        ),
     };
-    let prepare = format!("({CERTIFICATES}) && ({}) && {prepare_tls}", usual.prepare);
+    let prepare = format!("({certificates}) && ({}) && {prepare_tls}", usual.prepare);
     Recipe {
         // Leaks a text for each server. A process starts only a few servers.
         prepare: prepare.leak(),
@@ -47,7 +54,8 @@ pub(super) fn parameters(folder: &Path) -> String {
 
 /// Creates two certificate authorities, `ca.pem` and `other.pem`. The authority `ca.pem` signs the
 /// certificates `valid.pem` and `expired.pem`, which are both for 127.0.0.1 and db.example. The
-/// commands use `openssl ca`, because `openssl req` cannot create an expired certificate.
+/// names of the authorities contain the port, so that no two servers have authorities of the same
+/// name. The commands use `openssl ca`, because `openssl req` cannot create an expired certificate.
 const CERTIFICATES: &str = r#"
 cat >ca.conf <<'END'
 [ca]
@@ -72,7 +80,7 @@ echo 01 >serial
 key='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
 for name in ca other; do
     openssl req -config ca.conf -x509 $key -keyout $name.key -out $name.pem -days 2 \
-        -subj /CN=$name -addext basicConstraints=critical,CA:TRUE
+        -subj /CN=$name-$PORT -addext basicConstraints=critical,CA:TRUE
 done
 openssl req -config ca.conf $key -keyout server.key -out server.csr -subj /CN=db.example
 sign() {
@@ -95,9 +103,10 @@ pub(super) const MARIADB: (&str, &str) = (
     ":",
 );
 
-/// The options of Redis for TLS. No command is needed, so `:` does nothing.
+/// The options of Redis and of its Sentinels for TLS. No command is needed, so `:` does nothing.
+/// `tls-replication` is for the connections to a primary and between Sentinels.
 pub(super) const REDIS: (&str, &str) = (
     "--tls-cert-file CERTIFICATE --tls-key-file server.key --tls-ca-cert-file ca.pem \
-     --tls-auth-clients no",
+     --tls-auth-clients no --tls-replication yes",
     ":",
 );
