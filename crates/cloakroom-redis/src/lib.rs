@@ -42,8 +42,8 @@
 //!   [`Unavailable`](cloakroom::ErrorKind::Unavailable) at once if the connection is refused, and
 //!   otherwise after the timeout of the session layer. If a caller gives up and the connection
 //!   stays silent for two more seconds, the store abandons that connection: the next call looks up
-//!   the primary again and opens a new one. In a Cluster, the store then replaces the connections to
-//!   all nodes. A connection to a machine that disappeared is closed after about ten seconds.
+//!   the primary again and opens a new one. In a Cluster, the store then replaces the connections
+//!   to all nodes. A connection to a machine that disappeared is closed after about ten seconds.
 //! * **The memory is full**: with `noeviction`, saves fail with
 //!   [`Full`](cloakroom::ErrorKind::Full) while loads and logouts continue to work. With any other
 //!   policy, the server evicts sessions. It may also evict the list of a user's sessions. Revoking
