@@ -85,8 +85,8 @@ async fn a_shard_whose_primary_was_suspended_loses_and_repeats_nothing() {
     }
 }
 
-/// Starts two sites. The first uses the store of this crate. The second uses the cache of Django, in
-/// a single process and without shared sessions, because that cache loses concurrent edits.
+/// Starts two sites. The first uses the store of this crate. The second uses the cache of Django,
+/// in a single process and without shared sessions, because that cache loses concurrent edits.
 async fn sites(cluster: &ClusterReplicas, prefix: &str) -> [Site; 2] {
     let open = async || process(with_prefix(cluster.url(), prefix).await);
     let cache = DjangoCache::builder(cluster.url()).key_prefix(prefix);

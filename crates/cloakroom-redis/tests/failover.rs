@@ -209,9 +209,9 @@ async fn djangos_cache(url: &str, prefix: &str) -> DjangoCache {
         .unwrap()
 }
 
-/// Opens two sites through Sentinels and lets the primary fail over. Asserts that each visit after a
-/// failover is counted in time, that no visit is lost or counted twice, and that no session that was
-/// logged out is valid again.
+/// Opens two sites through Sentinels and lets the primary fail over. Asserts that each visit after
+/// a failover is counted in time, that no visit is lost or counted twice, and that no session that
+/// was logged out is valid again.
 async fn assert_sessions_survive(mut servers: Replicas, failovers: &[fn(&mut Replicas)]) {
     let Some(url) = servers.start_sentinels() else {
         panic!("redis-server is installed without redis-sentinel");

@@ -48,8 +48,8 @@ pub(super) fn url<'a>(nodes: impl IntoIterator<Item = &'a Private>) -> String {
     format!("redis+cluster://{}", addresses.join(","))
 }
 
-/// Assigns the hash slots to the first nodes and connects all nodes. Waits until each node reports a
-/// complete cluster.
+/// Assigns the hash slots to the first nodes and connects all nodes. Waits until each node reports
+/// a complete cluster.
 fn join(nodes: &[Private]) -> io::Result<()> {
     for (number, node) in nodes.iter().enumerate() {
         let slots: Vec<String> = (0..SLOTS)
