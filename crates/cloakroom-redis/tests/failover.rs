@@ -263,15 +263,15 @@ async fn assert_a_replaced_primary_is_not_used(kind: Kind) {
     // the old primary accepts writes, but the store must already write to the new primary. The
     // Sentinels close the connections of a server whose role they change, so a call may fail.
     for n in 0.. {
-        let _ = store.create(&at(n), &draft("")).await;
         let info: String = admin.ask(&command(&[b"INFO", b"replication"])).await;
         assert!(
             info.contains("role:master"),
             "the old primary became a replica before the store used the new primary"
         );
         // While the new primary still replicates the old one, it also has the entries that the
-        // store wrote to the old one.
+        // store writes to the old one.
         let is_replicated = info.contains("connected_slaves:1");
+        let _ = store.create(&at(n), &draft("")).await;
         if !is_replicated && matches!(observer.load(&at(n)).await, Ok(Some(_))) {
             break;
         }
