@@ -73,7 +73,13 @@ impl Meta {
     /// Returns whether the entry is a [`Tombstone`] and not a session.
     ///
     /// # Examples
-    /// See [`tombstone`](Self::tombstone).
+    /// ```
+    /// use cloakroom::store::{Meta, from_millis};
+    ///
+    /// let at = from_millis(1_000);
+    /// assert!(Meta::tombstone(at, at).is_tombstone());
+    /// assert!(!Meta::new(at, at, at).is_tombstone());
+    /// ```
     pub fn is_tombstone(&self) -> bool {
         self.created == from_millis(Self::TOMBSTONE_CREATED)
     }
