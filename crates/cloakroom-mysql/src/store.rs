@@ -156,10 +156,10 @@ impl MysqlStore {
         Ok(self.0.pool.run(statement, params).await?.rows)
     }
 
-    /// Reads one page of a list. The statement has three parameters. The first is
-    /// `selected`: the owner whose sessions are listed, or, in a list of all sessions, the
-    /// `created` time of the tombstones, which are left out. The others are the last key of the
-    /// previous page and the number of rows.
+    /// Reads one page of a list. The statement has three parameters: `selected`, the last key of
+    /// the previous page, and the number of rows. `selected` is the owner whose sessions are
+    /// listed. In a list of all sessions it is [`Meta::TOMBSTONE_CREATED`], which all tombstones
+    /// have as their `created` time, and the statement leaves out the rows with this time.
     async fn page(
         &self,
         doing: &'static str,

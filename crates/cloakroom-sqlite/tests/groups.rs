@@ -1,5 +1,5 @@
-//! How the store's writer thread commits waiting calls in groups, and which calls a failure in a
-//! group affects.
+//! The store's writer thread commits waiting calls in groups. If a group fails, these tests show
+//! which of its calls fail.
 #![allow(
     clippy::unwrap_used,
     reason = "clippy does not recognise the helpers as test code"
@@ -259,10 +259,10 @@ impl<F: Future + Send> Wake for Task<F> {
 
 /// Counts the transactions in the write-ahead log.
 ///
-/// The log is a header and a sequence of frames, each with one written page. Frames of the current
-/// log have the same salts, which are random numbers, as the header; the first frame with other
-/// salts is left from an earlier log. The last frame of a transaction contains the size of the
-/// database, and all other frames contain 0 in the same place.
+/// The log is a header and a sequence of frames, each with one written page. The salts are
+/// random numbers in the header and in each frame. The frames of the current log have the salts of
+/// the header. The first frame with other salts is left from an earlier log. The last frame of a
+/// transaction contains the size of the database, and all other frames contain 0 in the same place.
 fn commits_in_log(path: &Path) -> usize {
     let log = fs::read(log_path(path)).unwrap();
     let (header, frames) = log.split_at(32);

@@ -69,7 +69,7 @@ impl ListQuery {
         pairs.filter_map(|(name, value)| Some((*name, value.as_deref()?)))
     }
 
-    /// Returns the query string with the parameters `without` replaced by `with`.
+    /// Returns the query string. Leaves out the parameters in `without`, and adds those in `with`.
     fn with(&self, without: &[Param], with: &[(&str, String)]) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         if !self.q.is_empty() {

@@ -42,7 +42,8 @@ impl LogAction {
     }
 }
 
-/// The changes to a record and to the records in the table below its form, in Django's JSON format.
+/// The changes to a record, and to the related records that are edited on the same page, in
+/// Django's JSON format.
 #[derive(Debug, Default)]
 pub(super) struct ChangeLog(Vec<Value>);
 

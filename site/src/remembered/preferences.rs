@@ -17,7 +17,7 @@ use crate::{
 
 const PAGE: &str = "/catalog/preferences/";
 
-/// The valid values of the preferences form.
+/// What a visitor has submitted with the preferences form, after validation.
 struct Preferences {
     per_page: u64,
     scheme: Option<Scheme>,

@@ -322,7 +322,7 @@ impl Store for DjangoTable {
         let table = &self.0.table;
         let to = key_text(to).ok_or_else(|| unsupported_key(doing))?;
         table.check(new, doing)?;
-        // An entry cannot move to its own key, and MySQL would not report such a move as an error.
+        // An entry must not move to its own key, which MySQL would accept.
         let from = key_text(from).filter(|from| *from != to);
         let (Some(from), Some(seen)) = (from, version_text(seen)) else {
             return Ok(Outcome::Stale);

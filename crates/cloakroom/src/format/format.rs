@@ -83,10 +83,10 @@ pub trait Format: Send + Sync + 'static {
 
     /// Fills in the fields of `meta` that the store does not keep.
     ///
-    /// `meta` describes a loaded session: when it began, was last touched and expires, its owner
-    /// and its label. At the call, `meta` contains what the store returned. A format implements
-    /// this method if it can derive other fields from the session's data or from the site's
-    /// settings. The provided method changes nothing.
+    /// `meta` describes a loaded session. It has the times at which the session began, was last
+    /// touched and expires, the owner, and the label. At the call, `meta` contains what the store
+    /// returned. A format implements this method if it can derive other fields from the session's
+    /// data or from the site's settings. The provided method changes nothing.
     fn complete(&self, bytes: &Bytes, data: &SessionData, meta: &mut Meta) {
         let _ = (bytes, data, meta);
     }

@@ -275,8 +275,9 @@ impl Race<'_> {
         if let Some(saved) = self.renamed().await? {
             return Ok(self.won(saved));
         }
-        // If the store uses the data as the version, a session that has moved cannot be told from
-        // one that was logged out.
+        // If the store uses the data as the version, equal data at the new key does not prove that
+        // this rename wrote it. So a session that has moved cannot be told from one that was logged
+        // out.
         if let Some(lost) = lost
             && self.renames
             && !self.base.entry.version.tells_saves_apart()
@@ -292,9 +293,9 @@ impl Race<'_> {
     /// Returns the entry if a rename whose answer was lost has moved it.
     async fn renamed(&self) -> Result<Option<SavedEntry>> {
         // A store that renames in one step writes the draft at the new key. The provided `rename`
-        // of the trait first creates a copy there, which proves nothing. Then it replaces the old
-        // entry by one with the version of the draft. If that version is at the old key, the
-        // session has moved.
+        // of the trait first creates a copy there, whose other version proves nothing. Then it
+        // replaces the old entry by one with the version of the draft. If that version is at the
+        // old key, the session has moved.
         for (key, to) in &self.moved_to {
             let Loaded::Session((_, version)) = self.core.reload(to).await? else {
                 continue;

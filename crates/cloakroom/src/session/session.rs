@@ -53,9 +53,8 @@ use crate::model::{
 /// ```
 ///
 /// # Errors
-/// Every method that edits the session returns [`Finished`](ErrorKind::Finished) after the
-/// request's edits have been committed, and after a save has failed. An edit that comes too late is
-/// never dropped silently.
+/// Every method that edits the session returns [`Finished`](ErrorKind::Finished) once the request
+/// is over, and after a save has failed. An edit that comes too late is never dropped silently.
 #[derive(Clone)]
 pub struct Session(pub(super) Arc<Inner>);
 
@@ -829,8 +828,9 @@ impl Session {
     /// [`Unsupported`](ErrorKind::Unsupported) if the session was opened by its tag.
     /// [`TooLarge`](ErrorKind::TooLarge) if the format keeps owners and this one has more than
     /// [255 bytes](crate::limits::OWNER_BYTES). [`BadValue`](ErrorKind::BadValue) or
-    /// [`Conflict`](ErrorKind::Conflict) if an `update` cannot run again, as for
-    /// [`update`](Self::update). [`Finished`](ErrorKind::Finished), as for every edit.
+    /// [`Conflict`](ErrorKind::Conflict) if an earlier `update` of this request fails when it runs
+    /// again, in the same cases as [`update`](Self::update). [`Finished`](ErrorKind::Finished), as
+    /// for every edit.
     ///
     /// # Examples
     /// ```
@@ -1199,7 +1199,8 @@ impl Session {
         session
     }
 
-    /// Records the live sessions that are not used because the browser sent the keys of several.
+    /// Records the live sessions of a browser that sent the keys of several live sessions. None of
+    /// them is used.
     pub(super) fn refuse(&self, refused: Vec<SavedEntry>) {
         self.lock().refuse(refused);
     }

@@ -159,8 +159,8 @@ impl<'a> PasswordHash<'a> {
     /// that makes up for the difference. Does nothing for Argon2 and scrypt, as in Django.
     ///
     /// [`Passwords::verify`](super::Passwords::verify) calls this function after a wrong password.
-    /// So a wrong password takes equally long for old and new hashes, and an attacker cannot tell
-    /// from the time which users have an old hash.
+    /// So with PBKDF2 and bcrypt, a wrong password takes equally long for old and new hashes, and
+    /// an attacker cannot tell from the time which users have an old hash.
     pub(super) fn catch_up(&self, password: &str, iterations: u32) {
         match self {
             Self::Pbkdf2(stored) => stored.catch_up(password, iterations),
