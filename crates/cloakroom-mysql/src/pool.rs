@@ -131,16 +131,7 @@ impl Pool {
                 Err(cause) => cause,
             };
             let failure = Failure::of(&cause);
-            // If the rollback fails, the connection is closed, and the server rolls back when it
-            // notices that.
-            if failure == Failure::RolledBack && db.command("ROLLBACK").await.is_ok() {
-                db.release();
-            } else {
-                drop(db);
-            }
-            if matches!(failure, Failure::ConnectionUnusable | Failure::ReadOnly) {
-                self.close_idle();
-            }
+            self.end_transaction(db, failure).await;
             let try_again = match failure {
                 Failure::RolledBack => true,
                 Failure::ReadOnly => tries == 1,
@@ -149,6 +140,21 @@ impl Pool {
             if !try_again || tries == MAX_TRIES {
                 return Err(self.refused(doing, cause));
             }
+        }
+    }
+
+    /// Ends the transaction of `db` after a statement in it has failed. When this returns, the
+    /// transaction holds no locks, unless the server has yet to notice that `db` was closed.
+    pub(crate) async fn end_transaction(&self, mut db: PooledConnection<'_>, failure: Failure) {
+        // If the rollback fails, the connection is closed, and the server rolls back when it
+        // notices that.
+        if failure == Failure::RolledBack && db.command("ROLLBACK").await.is_ok() {
+            db.release();
+        } else {
+            drop(db);
+        }
+        if matches!(failure, Failure::ConnectionUnusable | Failure::ReadOnly) {
+            self.close_idle();
         }
     }
 

@@ -117,17 +117,8 @@ async fn delete_expired(pool: &Pool, sweep: &Sweep, now: i64, found: &[Vec<u8>])
             Err(cause) => cause,
         };
         let failure = Failure::of(&cause);
-        // Roll back, so that the next try does not skip the rows that this try has locked. If the
-        // rollback fails, the connection is closed. The server rolls back when it notices that the
-        // connection is closed.
-        if failure == Failure::RolledBack && db.command("ROLLBACK").await.is_ok() {
-            db.release();
-        } else {
-            drop(db);
-        }
-        if matches!(failure, Failure::ConnectionUnusable | Failure::ReadOnly) {
-            pool.close_idle();
-        }
+        // Without a rollback, the next try would skip the rows that this try has locked.
+        pool.end_transaction(db, failure).await;
         if failure != Failure::RolledBack || tries == MAX_TRIES {
             return Err(pool.refused(SWEEPING, cause));
         }

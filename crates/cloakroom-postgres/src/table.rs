@@ -38,12 +38,8 @@ const RENAME: &str = r#"UPDATE "{table}"
 // PostgreSQL runs the update first, because the insert reads its result. So the old key is free
 // when the tombstone is inserted. The reported number of rows is that of the insert.
 const RENAME_LEAVING_TOMBSTONE: &str = r#"WITH moved AS (
-        UPDATE "{table}"
-        SET lookup = $1, version = $2, data = $3, created_at = $4, touched_at = $5,
-            expires_at = $6, sweep_bucket = $7, owner = $8, label = $9
-        WHERE lookup = $11 AND version = $10
-            AND NOT EXISTS (SELECT 1 FROM "{table}" WHERE lookup = $1)
-        RETURNING 1)
+    {rename}
+    RETURNING 1)
     INSERT INTO "{table}"
     (lookup, version, data, created_at, touched_at, expires_at, sweep_bucket, owner, label)
     SELECT $11, $12, $13, $14, $15, $16, $17, $18, $19 FROM moved"#;
@@ -122,7 +118,7 @@ impl Statements for Statement {
             Self::Find => FIND,
             Self::Ping => PING,
         };
-        sql.replace("{table}", table)
+        sql.replace("{rename}", RENAME).replace("{table}", table)
     }
 
     fn returns_rows(self) -> bool {

@@ -190,3 +190,18 @@ async fn a_provided_rename_is_found_to_have_taken_effect_whichever_answer_is_los
         assert_eq!(alive.len(), 1, "{nth} {call:?}");
     }
 }
+
+#[tokio::test]
+async fn a_store_without_tombstones_is_given_none() {
+    let memory = Arc::new(MemoryStore::new());
+    let store = InSteps(memory.clone(), Flaky::new(memory.clone()), false);
+    let mut guest = Visitor {
+        sessions: Sessions::new(store),
+        cookie: None,
+    };
+    guest.visit(|session| session.set("n", 1)).await.unwrap();
+    guest.visit(Session::cycle_key).await.unwrap();
+
+    assert_eq!(memory.len(), 1);
+    assert_eq!(guest.reads("n").await, Some(1));
+}

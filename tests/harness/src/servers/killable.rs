@@ -160,18 +160,12 @@ mod tests {
     use std::net::{Ipv4Addr, TcpStream};
 
     use super::*;
-    use crate::servers::private::{Recipe, free_port};
-    use crate::servers::program::find;
+    use crate::servers::private::Recipe;
 
     /// Whenever PostgreSQL starts a child process, the child has the listening socket for a moment.
     #[test]
     fn a_killed_server_refuses_connections_even_if_a_child_still_has_its_socket() {
-        let Some(program) = find("perl", &[]) else {
-            return;
-        };
-        let recipe = Recipe {
-            prepare: ":",
-            run: r#"exec "$PROGRAM" -MIO::Socket::INET -e '
+        let run = r#"exec "$PROGRAM" -MIO::Socket::INET -e '
                 $| = 1;
                 $socket = IO::Socket::INET->new(
                     LocalAddr => "127.0.0.1", LocalPort => $ENV{PORT}, Listen => 9, ReuseAddr => 1,
@@ -181,14 +175,9 @@ mod tests {
                 print "listening";
                 select undef, undef, undef, 0.001 while getppid == $parent;
                 select undef, undef, undef, 0.3;
-            '"#,
-            settings: String::new(),
-            is_killable: false,
-            program,
-            account: "memcache",
-            stopped_by: "KILL",
-            ready: ("log", "listening"),
-            free_port,
+            '"#;
+        let Some(recipe) = Recipe::perl(run, "KILL") else {
+            return;
         };
         let private = recipe.killable(String::new()).start();
         let address = (Ipv4Addr::LOCALHOST, private.port);

@@ -248,6 +248,25 @@ const LOG_TAIL_LINES: usize = 20;
 pub(super) const POLL: Duration = Duration::from_millis(20);
 
 #[cfg(test)]
+impl Recipe {
+    /// Returns the recipe of a server in Perl that prints "listening", or `None` if Perl is not
+    /// installed. `run` uses `$PROGRAM`.
+    pub(super) fn perl(run: &'static str, stopped_by: &'static str) -> Option<Self> {
+        Some(Self {
+            prepare: ":",
+            run,
+            settings: String::new(),
+            is_killable: false,
+            program: find("perl", &[])?,
+            account: "memcache",
+            stopped_by,
+            ready: ("log", "listening"),
+            free_port,
+        })
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::sync::OnceLock;
 
@@ -274,13 +293,8 @@ mod tests {
     /// A shell that starts a server misses the signals that arrive just before the server runs.
     #[test]
     fn a_server_that_has_missed_a_signal_is_stopped() {
-        let Some(program) = find("perl", &[]) else {
-            return;
-        };
-        let recipe = Recipe {
-            prepare: ":",
-            // The first TERM is ignored. ALRM ends a server that is not stopped.
-            run: r#"exec "$PROGRAM" -MIO::Socket::INET -e '
+        // The first TERM is ignored. ALRM ends a server that is not stopped.
+        let run = r#"exec "$PROGRAM" -MIO::Socket::INET -e '
                 $| = 1;
                 $socket = IO::Socket::INET->new(
                     LocalAddr => "127.0.0.1", LocalPort => $ENV{PORT}, Listen => 9,
@@ -289,14 +303,9 @@ mod tests {
                 alarm 30;
                 print "listening";
                 sleep while 1;
-            '"#,
-            settings: String::new(),
-            is_killable: false,
-            program,
-            account: "memcache",
-            stopped_by: "TERM",
-            ready: ("log", "listening"),
-            free_port,
+            '"#;
+        let Some(recipe) = Recipe::perl(run, "TERM") else {
+            return;
         };
         let private = recipe.start();
 

@@ -1,9 +1,8 @@
 //! Requests with the old key of a session that has moved.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom::store::{Draft, MemoryStore, Meta, SaveId, Store};
+use cloakroom::store::{Draft, Meta, SaveId, Store};
 use cloakroom::{Cookie, ErrorKind, Session, SessionKey, Sessions};
 use cloakroom_testkit::wrap::{Call, When};
 use http::{Request, Response, StatusCode};
@@ -370,66 +369,6 @@ async fn a_session_whose_bytes_claim_to_be_a_tombstone_or_the_reverse_is_ignored
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     let error = format.decode_tombstone(&session[..].into()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
-}
-
-#[tokio::test]
-async fn a_store_without_tombstones_is_given_none() {
-    /// Delegates all required calls, and provides the usual `rename`.
-    struct Plain(Arc<MemoryStore>);
-
-    impl Store for Plain {
-        fn guarantees(&self) -> cloakroom::store::Guarantees {
-            cloakroom::store::Guarantees::default().compares().revokes()
-        }
-
-        async fn load(
-            &self,
-            key: &cloakroom::StoreKey,
-        ) -> cloakroom::Result<Option<cloakroom::store::Entry>> {
-            self.0.load(key).await
-        }
-
-        async fn create(
-            &self,
-            key: &cloakroom::StoreKey,
-            new: &Draft,
-        ) -> cloakroom::Result<cloakroom::store::Outcome> {
-            self.0.create(key, new).await
-        }
-
-        async fn save(
-            &self,
-            key: &cloakroom::StoreKey,
-            seen: &cloakroom::store::Version,
-            new: &Draft,
-        ) -> cloakroom::Result<cloakroom::store::Outcome> {
-            self.0.save(key, seen, new).await
-        }
-
-        async fn delete(&self, key: &cloakroom::StoreKey) -> cloakroom::Result<()> {
-            self.0.delete(key).await
-        }
-
-        async fn touch(
-            &self,
-            key: &cloakroom::StoreKey,
-            seen: &cloakroom::store::Version,
-            meta: &Meta,
-        ) -> cloakroom::Result<cloakroom::store::Outcome> {
-            self.0.touch(key, seen, meta).await
-        }
-    }
-
-    let memory = Arc::new(MemoryStore::new());
-    let mut guest = Visitor {
-        sessions: Sessions::new(Plain(memory.clone())),
-        cookie: None,
-    };
-    guest.visit(|session| session.set("n", 1)).await.unwrap();
-    guest.visit(Session::cycle_key).await.unwrap();
-
-    assert_eq!(memory.len(), 1);
-    assert_eq!(guest.reads("n").await, Some(1));
 }
 
 /// Returns a visitor with the key from before a login as ada, and ada's browser. The session has
