@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
@@ -29,7 +29,9 @@ pub(crate) struct Connection<S> {
     prepared: Box<[OnceCell<tokio_postgres::Statement>]>,
     /// Locked while the messages of a transaction are queued, so that no message of another call
     /// gets in between. No code waits while it holds the lock.
-    queueing: Mutex<()>,
+    burst: Mutex<Burst>,
+    /// Notified when a burst ends.
+    burst_ended: Notify,
     statements: PhantomData<fn(S)>,
     /// The total [`weight`](Statements::weight) of the statements in progress.
     load: AtomicUsize,
@@ -46,7 +48,8 @@ impl<S: Statements> Connection<S> {
             table: Arc::clone(table),
             sql: (0..S::COUNT).map(|_| OnceLock::new()).collect(),
             prepared: (0..S::COUNT).map(|_| OnceCell::new()).collect(),
-            queueing: Mutex::new(()),
+            burst: Mutex::new(Burst::default()),
+            burst_ended: Notify::new(),
             statements: PhantomData,
             load: AtomicUsize::new(0),
             retired: AtomicBool::new(false),
@@ -124,7 +127,8 @@ impl<S: Statements> Connection<S> {
 
     /// Runs a statement without a name, in a transaction that begins with the store's settings.
     ///
-    /// Sends the whole transaction at once, before it waits for the first answer.
+    /// Sends the whole transaction at once, before it waits for the first answer. If the burst has
+    /// lasted for [`LONGEST_BURST`], waits for its end first.
     async fn run_unnamed(
         &self,
         begin: &str,
@@ -146,19 +150,29 @@ impl<S: Statements> Connection<S> {
         });
         let mut commit = pin!(client.batch_execute("COMMIT"));
 
-        // The driver queues a message when the future of the message is first polled. So one poll
-        // of each future queues the whole transaction.
-        let queued = poll_fn(|cx| {
-            let _queueing = self
-                .queueing
-                .lock()
-                .expect("no code panics while it holds this lock");
-            Poll::Ready(match begin.as_mut().poll(cx) {
-                Poll::Ready(Err(error)) => Err(StatementError::new(error, false)),
-                begun => Ok((begun, run.as_mut().poll(cx), commit.as_mut().poll(cx))),
-            })
-        });
-        let (begun, ran, committed) = queued.await?;
+        // Ends when a transaction finds no burst, or one that it may join. Bursts end, and one of
+        // the transactions that wait for the end begins the next burst.
+        let (_unanswered, queued) = loop {
+            let ended = self.burst_ended.notified();
+            // The driver queues a message when the future of the message is first polled. So one
+            // poll of each future queues the whole transaction.
+            let joined = poll_fn(|cx| {
+                let mut burst = self.burst();
+                Poll::Ready(burst.join().then(|| {
+                    let unanswered = Unanswered(self);
+                    let queued = match begin.as_mut().poll(cx) {
+                        Poll::Ready(Err(error)) => Err(StatementError::new(error, false)),
+                        begun => Ok((begun, run.as_mut().poll(cx), commit.as_mut().poll(cx))),
+                    };
+                    (unanswered, queued)
+                }))
+            });
+            match joined.await {
+                Some(joined) => break joined,
+                None => ended.await,
+            }
+        };
+        let (begun, ran, committed) = queued?;
 
         // If the server refuses a setting, it also refuses the statement, and `COMMIT` rolls back.
         let sent = |error| StatementError::new(error, true);
@@ -172,10 +186,53 @@ impl<S: Statements> Connection<S> {
         self.sql[statement.index()].get_or_init(|| statement.sql(&self.table).into())
     }
 
+    fn burst(&self) -> MutexGuard<'_, Burst> {
+        self.burst
+            .lock()
+            .expect("no code panics while it holds this lock")
+    }
+
     fn silent_since(&self) -> MutexGuard<'_, Option<Instant>> {
         self.silent_since
             .lock()
             .expect("no code panics while it holds this lock")
+    }
+}
+
+/// The transactions between two moments at which no transaction is unanswered.
+///
+/// A pooler gives the connection to the server to another client only at such a moment. So a burst
+/// accepts no more transactions after [`LONGEST_BURST`].
+#[derive(Default)]
+struct Burst {
+    unanswered: usize,
+    began: Option<Instant>,
+}
+
+impl Burst {
+    /// Counts one more transaction. Returns false if the burst has lasted for too long.
+    fn join(&mut self) -> bool {
+        if self.unanswered == 0 {
+            self.began = Some(Instant::now());
+        }
+        let is_open = self
+            .began
+            .is_some_and(|began| began.elapsed() < LONGEST_BURST);
+        self.unanswered += usize::from(is_open);
+        is_open
+    }
+}
+
+/// A transaction that belongs to a burst until this value is dropped.
+struct Unanswered<'a, S: Statements>(&'a Connection<S>);
+
+impl<S: Statements> Drop for Unanswered<'_, S> {
+    fn drop(&mut self) {
+        let mut burst = self.0.burst();
+        burst.unanswered -= 1;
+        if burst.unanswered == 0 {
+            self.0.burst_ended.notify_waiters();
+        }
     }
 }
 
@@ -265,6 +322,10 @@ impl StatementError {
         Self { error, failure }
     }
 }
+
+/// For how long a burst accepts transactions. The end of a burst costs one round trip, in which the
+/// server has nothing to do for the connection.
+const LONGEST_BURST: Duration = Duration::from_millis(25);
 
 /// How long a connection may be silent after a caller dropped a call that was not answered. The
 /// time for which the caller waited is not included.
