@@ -2,8 +2,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::cache::ask_cache;
+use super::cache::{Cache, copies_remain};
 use super::cached::CachedBackend;
+use super::call_limit::CallLimit;
 use super::cookie::CookieBackend;
 use super::decode::{Loaded, decode, tag};
 use super::tier::Tier;
@@ -99,16 +100,13 @@ impl Backend {
         guarantees
     }
 
-    /// Limits the time of each store call.
+    /// Limits the time that the store calls of a handler or of a commit may take together.
     pub(crate) fn set_timeout(&mut self, timeout: Duration) {
         match &mut self.kind {
             Kind::Store(origin) | Kind::Cached(CachedBackend { origin, .. }) => {
                 origin.timeout = timeout;
             }
-            Kind::WriteThrough(WriteThroughBackend { cache, origin }) => {
-                cache.timeout = timeout;
-                origin.timeout = timeout;
-            }
+            Kind::WriteThrough(WriteThroughBackend { origin, .. }) => origin.timeout = timeout,
             Kind::Cookie(_) => {}
         }
     }
@@ -231,16 +229,12 @@ impl Backend {
         Ok(Draft::new(data, meta, SaveId::random()?))
     }
 
-    /// Limits the total time of several calls to the time that a single store call may take.
-    pub(crate) async fn within<T>(
-        &self,
-        doing: &'static str,
-        calls: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
-        match self.origin() {
-            Some(origin) => origin.within(doing, calls).await,
-            None => calls.await,
-        }
+    /// Returns a new limit for the store calls of a handler or of a commit.
+    pub(crate) fn call_limit(&self) -> Arc<CallLimit> {
+        CallLimit::new(
+            self.origin()
+                .map_or(DEFAULT_TIMEOUT, |origin| origin.timeout),
+        )
     }
 
     /// Loads the entry at `key`. The result may come from a cache.
@@ -322,7 +316,7 @@ impl Backend {
         match &self.kind {
             Kind::Store(origin) => origin.delete(key).await,
             Kind::Cached(cached) => cached.delete(key, now).await,
-            Kind::WriteThrough(write_through) => write_through.delete(key).await,
+            Kind::WriteThrough(write_through) => write_through.delete(key, now).await,
             // The response removes the cookie. Nothing is kept on the server.
             Kind::Cookie(_) => Ok(()),
         }
@@ -341,10 +335,10 @@ impl Backend {
         }
     }
 
-    fn cache(&self) -> Option<&AnyStore> {
+    fn cache(&self) -> Option<&Cache> {
         match &self.kind {
-            Kind::Cached(CachedBackend { cache, .. }) => Some(cache),
-            Kind::WriteThrough(WriteThroughBackend { cache, .. }) => Some(&cache.store),
+            Kind::Cached(CachedBackend { cache, .. })
+            | Kind::WriteThrough(WriteThroughBackend { cache, .. }) => Some(cache),
             Kind::Store(_) | Kind::Cookie(_) => None,
         }
     }
@@ -359,7 +353,7 @@ impl Backend {
 
     pub(crate) async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         if let Some(cache) = self.cache() {
-            ask_cache("sweeping", cache.sweep(now, limit)).await;
+            cache.ask("sweeping", cache.store.sweep(now, limit)).await;
         }
         let Some(origin) = self.origin() else {
             return Ok(0);
@@ -388,17 +382,65 @@ impl Backend {
         let origin = self.origin().ok_or_else(|| kept_in_cookies(doing))?;
         let deleted = origin.store.revoke_owned(owner, except, BATCH);
         let deleted = origin.within(doing, deleted).await?;
-        for key in &deleted {
-            self.drop_copy(key, now).await?;
+        let Some(cache) = self.cache() else {
+            return Ok(deleted.len());
+        };
+        // Includes the copies that an earlier call could not drop.
+        let mut keys = cache.undropped().of_owner(owner, now);
+        keys.extend_from_slice(&deleted);
+        let mut keys = keys.iter();
+        // After the first failure, only records the keys.
+        if let Some(failed) = self.drop_copies(&mut keys, now).await? {
+            for key in std::iter::once(failed).chain(keys) {
+                self.remember_copy(key, owner, now);
+            }
+            return Err(copies_remain());
         }
         Ok(deleted.len())
     }
 
-    /// Drops the copy of an entry that the origin has deleted.
-    async fn drop_copy(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
+    /// Drops the copies of entries that the origin has deleted. Stops at the first copy that the
+    /// cache does not acknowledge as gone, and returns its key.
+    async fn drop_copies<'a>(
+        &self,
+        keys: impl Iterator<Item = &'a StoreKey>,
+        now: SystemTime,
+    ) -> Result<Option<&'a StoreKey>> {
+        for key in keys {
+            let dropped = match &self.kind {
+                Kind::Cached(cached) => cached.invalidate(key, now).await?,
+                Kind::WriteThrough(tiers) => tiers.drop_copy(key, now).await.is_ok(),
+                Kind::Store(_) | Kind::Cookie(_) => true,
+            };
+            if !dropped {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Records that the copy of an entry of `owner` may still be in the cache.
+    fn remember_copy(&self, key: &StoreKey, owner: &Owner, now: SystemTime) {
         match &self.kind {
-            Kind::Cached(cached) => cached.invalidate(key, now).await,
-            Kind::WriteThrough(write_through) => write_through.cache.delete(key).await,
+            Kind::Cached(cached) => cached.distrust(key, Some(owner), now),
+            Kind::WriteThrough(tiers) => tiers.cache.undropped().add(key, Some(owner), now, None),
+            Kind::Store(_) | Kind::Cookie(_) => {}
+        }
+    }
+
+    /// Deletes an entry whose key no browser has, in the background.
+    pub(crate) fn delete_later(&self, key: &StoreKey) {
+        if let Some(origin) = self.origin() {
+            origin.delete_later(key.clone());
+        }
+    }
+
+    /// Drops the copy of a session that is gone from the origin. A request may have found the
+    /// session only there.
+    pub(crate) async fn drop_copy(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
+        match &self.kind {
+            Kind::Cached(cached) => cached.invalidate(key, now).await.map(drop),
+            Kind::WriteThrough(tiers) => tiers.drop_copy(key, now).await,
             Kind::Store(_) | Kind::Cookie(_) => Ok(()),
         }
     }

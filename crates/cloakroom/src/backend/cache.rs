@@ -1,23 +1,259 @@
+use std::collections::HashMap;
 use std::future::Future;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
-use crate::model::Result;
+use tokio::time::Instant;
 
-/// Returns the answer of a cache, or `None` if it failed or did not answer in time. Failures are
-/// logged; the caller continues without the cache.
-pub(super) async fn ask_cache<T>(doing: &str, call: impl Future<Output = Result<T>>) -> Option<T> {
-    let answer = tokio::time::timeout(CACHE_TIMEOUT, call).await;
-    let error = match answer {
-        Ok(Ok(answer)) => return Some(answer),
-        Ok(Err(error)) => format!("{error:#}"),
-        Err(_) => format!("no answer within {CACHE_TIMEOUT:?}"),
-    };
-    tracing::warn!(
-        error,
-        "{doing} the session cache failed; going on without it"
-    );
-    None
+use super::call_limit::CallLimit;
+use crate::model::{Error, ErrorKind, Owner, Result, StoreKey};
+use crate::store::{AnyStore, Store};
+
+/// A cache in front of an origin. If it fails, requests continue without it.
+///
+/// After a failure, the rest of the request skips the cache, and so do other requests for
+/// [`PAUSE`]. Then one call tries it again.
+#[derive(Clone)]
+pub(super) struct Cache {
+    pub(super) store: AnyStore,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Until when requests skip the cache. `None` while it works.
+    skipped_until: Mutex<Option<Instant>>,
+    undropped: Undropped,
+}
+
+impl Cache {
+    pub(super) fn new(store: AnyStore) -> Self {
+        Self {
+            store,
+            shared: Arc::default(),
+        }
+    }
+
+    /// The keys of copies whose removal the cache has not acknowledged.
+    pub(super) fn undropped(&self) -> &Undropped {
+        &self.shared.undropped
+    }
+
+    /// Returns the answer of the cache, or `None` if the cache fails, does not answer in time or is
+    /// skipped. Failures are logged; the caller continues without the cache.
+    pub(super) async fn ask<T>(
+        &self,
+        doing: &str,
+        call: impl Future<Output = Result<T>>,
+    ) -> Option<T> {
+        match self.is_skipped() {
+            true => None,
+            false => self.call(doing, call).await,
+        }
+    }
+
+    /// Drops the copy at `key`, even while the cache is skipped. Returns whether the cache
+    /// acknowledged it. If a call has failed for the same request, does not repeat it.
+    pub(super) async fn drop_copy(&self, key: &StoreKey, now: SystemTime) -> bool {
+        if CallLimit::cache_has_failed() && self.undropped().contains(key, now) {
+            return false;
+        }
+        let dropping = self.store.delete(key);
+        self.call("deleting from", dropping).await.is_some()
+    }
+
+    async fn call<T>(&self, doing: &str, call: impl Future<Output = Result<T>>) -> Option<T> {
+        let error = match tokio::time::timeout(TIMEOUT, call).await {
+            Ok(Ok(answer)) => {
+                *self.skipped_until() = None;
+                return Some(answer);
+            }
+            Ok(Err(error)) if !error.kind().may_have_happened() => {
+                // The cache works, but refuses this call.
+                let error = format!("{error:#}");
+                tracing::warn!(error, "{doing} the session cache failed");
+                return None;
+            }
+            Ok(Err(error)) => format!("{error:#}"),
+            Err(_) => format!("no answer within {TIMEOUT:?}"),
+        };
+        if self.set_failed() {
+            tracing::warn!(
+                error,
+                "{doing} the session cache failed; going on without it"
+            );
+        }
+        None
+    }
+
+    /// Makes the rest of the request skip the cache, and other requests for [`PAUSE`]. Returns
+    /// whether the cache worked before.
+    pub(super) fn set_failed(&self) -> bool {
+        CallLimit::set_cache_failed();
+        self.skipped_until()
+            .replace(Instant::now() + PAUSE)
+            .is_none()
+    }
+
+    /// Returns whether requests skip the cache now.
+    pub(super) fn has_failed(&self) -> bool {
+        let until = *self.skipped_until();
+        until.is_some_and(|until| until > Instant::now())
+    }
+
+    /// Returns whether this call skips the cache. If the pause is over, lets this call through and
+    /// begins the next pause for all others.
+    fn is_skipped(&self) -> bool {
+        if CallLimit::cache_has_failed() {
+            return true;
+        }
+        let mut skipped_until = self.skipped_until();
+        let Some(until) = *skipped_until else {
+            return false;
+        };
+        let now = Instant::now();
+        if until <= now {
+            *skipped_until = Some(now + PAUSE);
+        }
+        until > now
+    }
+
+    fn skipped_until(&self) -> MutexGuard<'_, Option<Instant>> {
+        let locked = self.shared.skipped_until.lock();
+        locked.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The keys of copies whose removal the cache has not acknowledged. This process does not use these
+/// copies.
+#[derive(Default)]
+pub(super) struct Undropped {
+    /// Whether there may be any. Read without the lock, because almost always there are none.
+    any: AtomicBool,
+    keys: Mutex<Keys>,
+}
+
+#[derive(Default)]
+struct Keys {
+    listed: HashMap<StoreKey, Listed>,
+    /// Until when no copy is used at all, because there was no room for another key.
+    all_until: Option<SystemTime>,
+}
+
+struct Listed {
+    /// When the copy is gone from the cache at the latest, or `None` if that is not known.
+    until: Option<SystemTime>,
+    owner: Option<Owner>,
+}
+
+impl Undropped {
+    /// Adds the key of a copy that is gone from the cache at `until` at the latest. `owner` is
+    /// needed to [find](Self::of_owner) the key again.
+    pub(super) fn add(
+        &self,
+        key: &StoreKey,
+        owner: Option<&Owner>,
+        now: SystemTime,
+        until: Option<SystemTime>,
+    ) {
+        let mut keys = self.keys();
+        if keys.listed.len() >= MAX_UNDROPPED {
+            keys.listed.retain(|_, listed| listed.is_current(now));
+        }
+        if keys.listed.len() < MAX_UNDROPPED {
+            let earlier = keys.listed.remove(key);
+            let owner = owner.cloned().or(earlier.and_then(|earlier| earlier.owner));
+            keys.listed.insert(key.clone(), Listed { until, owner });
+        } else {
+            keys.all_until = keys.all_until.max(until);
+        }
+        self.any.store(true, Ordering::Release);
+    }
+
+    pub(super) fn contains(&self, key: &StoreKey, now: SystemTime) -> bool {
+        if !self.any.load(Ordering::Acquire) {
+            return false;
+        }
+        let keys = self.keys();
+        keys.all_until.is_some_and(|until| until > now)
+            || (keys.listed.get(key)).is_some_and(|listed| listed.is_current(now))
+    }
+
+    /// Removes a key, after the cache acknowledged that the copy is gone or replaced.
+    pub(super) fn remove(&self, key: &StoreKey) {
+        if self.any.load(Ordering::Acquire) {
+            let mut keys = self.keys();
+            keys.listed.remove(key);
+            let any = !keys.listed.is_empty() || keys.all_until.is_some();
+            self.any.store(any, Ordering::Release);
+        }
+    }
+
+    /// Returns the keys that were added for this owner.
+    pub(super) fn of_owner(&self, owner: &Owner, now: SystemTime) -> Vec<StoreKey> {
+        if !self.any.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        let keys = self.keys();
+        let listed = keys
+            .listed
+            .iter()
+            .filter(|(_, listed)| listed.owner.as_ref() == Some(owner) && listed.is_current(now));
+        listed.map(|(key, _)| key.clone()).collect()
+    }
+
+    fn keys(&self) -> MutexGuard<'_, Keys> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Listed {
+    fn is_current(&self, now: SystemTime) -> bool {
+        self.until.is_none_or(|until| until > now)
+    }
+}
+
+/// The error of ending several sessions, if the cache did not acknowledge that all copies are gone.
+pub(super) fn copies_remain() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "ending an owner's sessions: they have ended in the store, but the cache did not \
+         acknowledge that their copies are gone; try again",
+    )
 }
 
 /// The time limit of a cache call. The store behind the cache usually answers sooner than that.
-const CACHE_TIMEOUT: Duration = Duration::from_millis(250);
+const TIMEOUT: Duration = Duration::from_millis(250);
+
+/// For how long requests skip a cache that has failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How many keys of copies are listed. They take about 10 MB.
+const MAX_UNDROPPED: usize = 1 << 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::from_millis;
+
+    #[test]
+    fn if_there_is_no_room_for_another_key_no_copy_is_used() {
+        let undropped = Undropped::default();
+        let (now, until) = (from_millis(0), from_millis(10));
+        let key = |n: usize| StoreKey::new(&n.to_be_bytes());
+        for n in 0..=MAX_UNDROPPED {
+            assert!(!undropped.contains(&key(n), now));
+            undropped.add(&key(n), None, now, Some(until));
+            assert!(undropped.contains(&key(n), now));
+        }
+        assert!(undropped.contains(&key(MAX_UNDROPPED + 1), now));
+        assert_eq!(undropped.keys().listed.len(), MAX_UNDROPPED);
+
+        // Later, the expired keys make room.
+        undropped.add(&key(0), None, until, Some(from_millis(20)));
+        assert!(undropped.contains(&key(0), until));
+        assert!(!undropped.contains(&key(1), until));
+        assert_eq!(undropped.keys().listed.len(), 1);
+    }
+}

@@ -3,10 +3,11 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Buf, BufMut, Bytes};
 
-use super::cache::ask_cache;
+use super::cache::Cache;
 use super::tier::Tier;
 use crate::model::{
-    Draft, Entry, EntryRef, Meta, Outcome, Result, SaveId, SessionKey, StoreKey, Version, after,
+    Draft, Entry, EntryRef, Meta, Outcome, Owner, Result, SaveId, SessionKey, StoreKey, Version,
+    after,
 };
 use crate::store::{AnyStore, Store, packed};
 
@@ -37,7 +38,7 @@ use crate::store::{AnyStore, Store, packed};
 /// ```
 #[derive(Clone)]
 pub struct CachedBackend {
-    pub(super) cache: AnyStore,
+    pub(super) cache: Cache,
     pub(super) origin: Tier,
     pub(super) ttl: Duration,
 }
@@ -45,7 +46,7 @@ pub struct CachedBackend {
 impl CachedBackend {
     pub(super) fn of(cache: AnyStore, origin: Tier) -> Self {
         Self {
-            cache,
+            cache: Cache::new(cache),
             origin,
             ttl: DEFAULT_TTL,
         }
@@ -80,6 +81,9 @@ impl CachedBackend {
     }
 
     pub(super) async fn load(&self, key: &StoreKey, now: SystemTime) -> Result<Option<Entry>> {
+        if self.cache.undropped().contains(key, now) {
+            return self.origin.load(key).await;
+        }
         let found = self.read_cache(key).await;
         if let Some((cache, Cached::Entry(entry))) = &found
             && cache.meta.expires > now
@@ -97,10 +101,14 @@ impl CachedBackend {
         // only creates an entry or replaces the unusable one that this load has read.
         let fill = self.cache_draft(&Cached::Entry(loaded.clone()), now, self.ttl)?;
         match found {
-            None => ask_cache("filling", self.cache.create(key, &fill)).await,
+            None => {
+                let create = self.cache.store.create(key, &fill);
+                self.cache.ask("filling", create).await
+            }
             Some((cache, Cached::AskOrigin)) if cache.meta.expires > now => None,
             Some((cache, _)) => {
-                ask_cache("filling", self.cache.save(key, &cache.version, &fill)).await
+                let save = self.cache.store.save(key, &cache.version, &fill);
+                self.cache.ask("filling", save).await
             }
         };
         Ok(entry)
@@ -122,7 +130,9 @@ impl CachedBackend {
                     .await?;
             }
             // Another write came first, or the outcome is unknown, so the cached entry may be old.
-            _ => self.invalidate(&at.store_key, new.meta.touched).await?,
+            _ => {
+                self.invalidate(&at.store_key, new.meta.touched).await?;
+            }
         }
         saved
     }
@@ -141,7 +151,9 @@ impl CachedBackend {
                 let entry = written_entry(new, &written.version);
                 self.cache_write(&written.store_key, None, entry).await?;
             }
-            _ => self.invalidate(&from.store_key, now).await?,
+            _ => {
+                self.invalidate(&from.store_key, now).await?;
+            }
         }
         renamed
     }
@@ -180,15 +192,24 @@ impl CachedBackend {
         let now = entry.meta.touched;
         let draft = self.cache_draft(&Cached::Entry(entry), now, self.ttl)?;
         let outcome = match self.read_cache(key).await {
-            None => ask_cache("updating", self.cache.create(key, &draft)).await,
+            None => {
+                let create = self.cache.store.create(key, &draft);
+                self.cache.ask("updating", create).await
+            }
             Some((cache, Cached::Entry(old))) if Some(&old.version) == replaced => {
-                ask_cache("updating", self.cache.save(key, &cache.version, &draft)).await
+                let save = self.cache.store.save(key, &cache.version, &draft);
+                self.cache.ask("updating", save).await
             }
             Some(_) => None,
         };
         match outcome {
-            Some(Outcome::Written(_)) => Ok(()),
-            _ => self.invalidate(key, now).await,
+            Some(Outcome::Written(_)) => {
+                self.cache.undropped().remove(key);
+                Ok(())
+            }
+            // No other request knows a fresh key, so the cache can have nothing outdated there.
+            _ if replaced.is_none() => Ok(()),
+            _ => self.invalidate(key, now).await.map(drop),
         }
     }
 
@@ -196,29 +217,48 @@ impl CachedBackend {
     ///
     /// The mark outlasts every load of the origin that is under way, so no such load can replace
     /// the mark with an old entry.
-    pub(super) async fn invalidate(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
+    ///
+    /// If the cache does not acknowledge the mark, this process does not use the cache for `key`
+    /// until every copy has expired. Returns whether the cache acknowledged it.
+    pub(super) async fn invalidate(&self, key: &StoreKey, now: SystemTime) -> Result<bool> {
         let draft = self.cache_draft(&Cached::AskOrigin, now, 2 * self.origin.timeout)?;
         for _ in 0..INVALIDATE_TRIES {
             let outcome = match self.read_cache(key).await {
                 Some((cache, _)) => {
-                    let saved = self.cache.save(key, &cache.version, &draft);
-                    ask_cache("updating", saved).await
+                    let save = self.cache.store.save(key, &cache.version, &draft);
+                    self.cache.ask("updating", save).await
                 }
-                None => ask_cache("updating", self.cache.create(key, &draft)).await,
+                None => {
+                    let create = self.cache.store.create(key, &draft);
+                    self.cache.ask("updating", create).await
+                }
             };
             match outcome {
-                Some(Outcome::Written(_)) => return Ok(()),
+                Some(Outcome::Written(_)) => {
+                    self.cache.undropped().remove(key);
+                    return Ok(true);
+                }
                 Some(Outcome::Stale) => {}
                 None => break,
             }
         }
-        // The last resort: a missing entry cannot be wrong.
-        ask_cache("deleting from", self.cache.delete(key)).await;
-        Ok(())
+        // Other processes read no copy if there is none.
+        let dropped = self.cache.drop_copy(key, now).await;
+        self.distrust(key, None, now);
+        Ok(dropped)
+    }
+
+    /// Stops using the cache for `key` until every copy has expired. `owner` is the owner whose
+    /// sessions are being ended.
+    pub(super) fn distrust(&self, key: &StoreKey, owner: Option<&Owner>, now: SystemTime) {
+        // A load that is under way may still fill the cache with an old entry.
+        let until = after(now, self.ttl + 2 * self.origin.timeout);
+        self.cache.undropped().add(key, owner, now, Some(until));
     }
 
     async fn read_cache(&self, key: &StoreKey) -> Option<(Entry, Cached)> {
-        let cache = ask_cache("reading", self.cache.load(key)).await??;
+        let load = self.cache.store.load(key);
+        let cache = self.cache.ask("reading", load).await??;
         let cached = Cached::decode(cache.data.clone());
         Some((cache, cached))
     }
@@ -241,7 +281,7 @@ impl CachedBackend {
 impl fmt::Debug for CachedBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CachedBackend")
-            .field("cache", &self.cache)
+            .field("cache", &self.cache.store)
             .field("origin", &self.origin.store)
             .field("ttl", &self.ttl)
             .finish()

@@ -3,6 +3,7 @@
 mod backend;
 mod cache;
 mod cached;
+mod call_limit;
 mod cookie;
 mod decode;
 mod tier;
@@ -10,6 +11,7 @@ mod write_through;
 
 pub use backend::Backend;
 pub use cached::CachedBackend;
+pub(crate) use call_limit::CallLimit;
 pub use cookie::CookieBackend;
 pub(crate) use decode::Loaded;
 pub use write_through::WriteThroughBackend;

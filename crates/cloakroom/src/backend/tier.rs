@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::call_limit::CallLimit;
 use crate::format::Format;
 use crate::model::{
     Draft, Entry, EntryRef, Error, ErrorKind, Meta, Outcome, Result, SessionKey, StoreKey,
@@ -50,7 +51,8 @@ impl Tier {
         ))
     }
 
-    /// Finds out whether a `create` whose answer was lost took effect.
+    /// Finds out whether a `create` whose answer was lost took effect. If that cannot be found out,
+    /// deletes the entry in the background.
     async fn find_created(
         &self,
         key: SessionKey,
@@ -64,7 +66,7 @@ impl Tier {
             }
             // The browser will never get this key, so the entry is useless if it exists after all.
             _ => {
-                let _ = self.delete(&store_key).await;
+                self.delete_later(store_key);
                 Err(lost)
             }
         }
@@ -133,22 +135,26 @@ impl Tier {
         }
     }
 
-    /// Returns the answer of one store call, or an error if the call takes too long.
+    /// Deletes an entry whose key no browser has, on its own task and with its own time limit. If
+    /// that fails, the entry stays until it expires.
+    pub(super) fn delete_later(&self, key: StoreKey) {
+        let tier = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = tier.delete(&key).await {
+                let error = format!("{error:#}");
+                tracing::warn!(error, "an orphan stays until it expires");
+            }
+        });
+    }
+
+    /// Returns the answer of one store call, or an error if the call takes too long. See
+    /// [`CallLimit`].
     pub(super) async fn within<T>(
         &self,
         doing: &'static str,
         call: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        match tokio::time::timeout(self.timeout, call).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Error::new(
-                ErrorKind::Timeout,
-                format!(
-                    "{doing}: the store did not answer within {:?}",
-                    self.timeout
-                ),
-            )),
-        }
+        CallLimit::call(self.timeout, doing, call).await
     }
 }
 

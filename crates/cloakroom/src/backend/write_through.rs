@@ -1,13 +1,15 @@
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::cache::ask_cache;
+use super::cache::Cache;
+use super::call_limit::CallLimit;
 use super::decode::{Loaded, decode};
 use super::tier::Tier;
-use crate::format::{Facts, FormatRules};
+use crate::format::{Facts, Format, FormatRules};
 use crate::model::{
-    Draft, Entry, EntryRef, Meta, Outcome, Record, Result, SaveId, SessionData, SessionKey,
-    StoreKey, Version, after,
+    Draft, Entry, EntryRef, Error, ErrorKind, Meta, Outcome, Record, Result, SaveId, SessionData,
+    SessionKey, StoreKey, Version, after,
 };
 use crate::store::Store;
 
@@ -52,18 +54,24 @@ use crate::store::Store;
 /// ```
 #[derive(Clone)]
 pub struct WriteThroughBackend {
-    pub(super) cache: Tier,
+    pub(super) cache: Cache,
+    /// The format of the copies.
+    copies: Arc<dyn Format>,
     pub(super) origin: Tier,
 }
 
 impl WriteThroughBackend {
     pub(super) fn of(cache: Tier, origin: Tier) -> Self {
-        Self { cache, origin }
+        Self {
+            cache: Cache::new(cache.store),
+            copies: cache.format,
+            origin,
+        }
     }
 
     /// Returns the rules of the origin, limited to the facts that a copy keeps, too.
     pub(super) fn rules(&self, origin: FormatRules) -> FormatRules {
-        let facts = match self.cache.format.rules().facts {
+        let facts = match self.copies.rules().facts {
             Facts::All => origin.facts,
             fewer => fewer,
         };
@@ -75,7 +83,15 @@ impl WriteThroughBackend {
         key: &StoreKey,
         now: SystemTime,
     ) -> Result<Loaded<(Record, Version)>> {
-        let cache = ask_cache("reading", self.cache.store.load(key)).await;
+        let undropped = self.cache.undropped();
+        if undropped.contains(key, now) {
+            match self.cache.drop_copy(key, now).await {
+                true => undropped.remove(key),
+                false => return self.load_despite_copy(key).await,
+            }
+        }
+        let reading = self.cache.store.load(key);
+        let cache = self.cache.ask("reading", reading).await;
         if let Some(Some(copy)) = &cache
             && let Some(record) = self.read_copy(copy)
             && record.meta.expires > now
@@ -103,9 +119,8 @@ impl WriteThroughBackend {
     /// which is read before the entry: if a write finds the same version, the copy has not changed
     /// in the meantime.
     pub(super) async fn reload(&self, key: &StoreKey) -> Result<Loaded<(Record, Version)>> {
-        let cache = ask_cache("reading", self.cache.store.load(key))
-            .await
-            .flatten();
+        let reading = self.cache.store.load(key);
+        let cache = self.cache.ask("reading", reading).await.flatten();
         let loaded = self.origin.load(key).await;
         Ok(match decode(&*self.origin.format, key, loaded)? {
             Loaded::Session((record, entry)) => {
@@ -135,7 +150,7 @@ impl WriteThroughBackend {
             // Another write came first, and that write updates the copy.
             Ok(None) => Ok(None),
             Err(error) => {
-                self.remove_copy(&at.store_key).await;
+                self.remove_copy(&at.store_key, new.meta.touched).await;
                 Err(error)
             }
         }
@@ -153,9 +168,10 @@ impl WriteThroughBackend {
         // The copy is removed before the rename: once the session has moved, a failed removal can
         // no longer fail the request. The copy is removed again after the rename, since a read may
         // have added one in the meantime.
-        self.cache.delete(&from.store_key).await?;
+        let now = new.meta.touched;
+        CallLimit::with_half(self.drop_copy(&from.store_key, now)).await?;
         let renamed = self.origin.rename(&in_origin(from, entry), new, lost).await;
-        self.remove_copy(&from.store_key).await;
+        self.remove_copy(&from.store_key, now).await;
         match renamed? {
             Some(written) => Ok(Some(self.with_first_copy(written, new).await)),
             None => Ok(None),
@@ -178,28 +194,40 @@ impl WriteThroughBackend {
         let copy = match copy {
             Some(copy) => {
                 let touch = self.cache.store.touch(&at.store_key, copy, meta);
-                ask_cache("updating", touch)
-                    .await
-                    .and_then(Outcome::written)
+                let outcome = self.cache.ask("updating", touch).await;
+                outcome.and_then(Outcome::written)
             }
             None => None,
         };
         Ok(Some(in_both(touched, copy)))
     }
 
-    pub(super) async fn delete(&self, key: &StoreKey) -> Result<()> {
-        let deleted = self.origin.delete(key).await;
-        let copy_deleted = self.cache.delete(key).await;
-        deleted.and(copy_deleted)
+    pub(super) async fn delete(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
+        let deleted = CallLimit::with_half(self.origin.delete(key)).await;
+        let copy_dropped = self.drop_copy(key, now).await;
+        deleted.and(copy_dropped)
+    }
+
+    /// Loads the entry although the cache has not acknowledged that an outdated copy is gone.
+    ///
+    /// # Errors
+    /// If the session has ended: other programs may still read the copy, so the request must not
+    /// succeed as if the session were gone.
+    async fn load_despite_copy(&self, key: &StoreKey) -> Result<Loaded<(Record, Version)>> {
+        match decode(&*self.origin.format, key, self.origin.load(key).await)? {
+            Loaded::Session((record, entry)) => {
+                let version = Version::of_tiers(None, Some(entry));
+                Ok(Loaded::Session((record, version)))
+            }
+            Loaded::Moved(..) | Loaded::Nothing => Err(copy_remains("loading a session")),
+        }
     }
 
     /// Decodes a copy. Returns `None` if the copy cannot be read; the caller then asks the origin.
     fn read_copy(&self, copy: &Entry) -> Option<Record> {
-        let session_data = self.cache.format.decode(&copy.data).ok()?;
+        let session_data = self.copies.decode(&copy.data).ok()?;
         let mut meta = copy.meta.clone();
-        self.cache
-            .format
-            .complete(&copy.data, &session_data, &mut meta);
+        self.copies.complete(&copy.data, &session_data, &mut meta);
         Some(Record {
             data: session_data,
             meta,
@@ -224,16 +252,17 @@ impl WriteThroughBackend {
         unconfirmed.meta.expires = meta.expires.min(after(now, UNCONFIRMED_LIFETIME));
         let (tiers, key, entry) = (self.clone(), key.clone(), entry.clone());
         let filling = async move {
-            let cache = &tiers.cache.store;
-            let create = cache.create(&key, &unconfirmed);
-            let Some(filled) = ask_cache("filling", create).await else {
+            let cache = &tiers.cache;
+            let create = cache.store.create(&key, &unconfirmed);
+            let Some(filled) = cache.ask("filling", create).await else {
                 // The copy may exist, although the call failed.
-                tiers.remove_copy(&key).await;
+                tiers.remove_copy(&key, now).await;
                 return None;
             };
-            let copy = tiers.confirm(&key, filled.written()?, &entry).await?;
-            let touch = cache.touch(&key, &copy, &confirmed.meta);
-            ask_cache("filling", touch).await.and_then(Outcome::written)
+            let copy = tiers.confirm(&key, filled.written()?, &entry, now).await?;
+            let touch = cache.store.touch(&key, &copy, &confirmed.meta);
+            let outcome = cache.ask("filling", touch).await;
+            outcome.and_then(Outcome::written)
         };
         tokio::spawn(filling).await.ok().flatten()
     }
@@ -250,16 +279,19 @@ impl WriteThroughBackend {
         let outcome = match (self.copy_of_draft(new), seen) {
             (Some(copy), Some(seen)) => {
                 let save = self.cache.store.save(key, seen, &copy);
-                ask_cache("updating", save).await
+                self.cache.ask("updating", save).await
             }
-            (Some(copy), None) => ask_cache("updating", self.cache.store.create(key, &copy)).await,
+            (Some(copy), None) => {
+                let create = self.cache.store.create(key, &copy);
+                self.cache.ask("updating", create).await
+            }
             (None, _) => None,
         };
         match outcome.and_then(Outcome::written) {
             // A cache that compares bytes does not notice a copy that changed and changed back.
-            Some(copy) => self.confirm(key, copy, entry).await,
+            Some(copy) => self.confirm(key, copy, entry, new.meta.touched).await,
             None => {
-                self.remove_copy(key).await;
+                self.remove_copy(key, new.meta.touched).await;
                 None
             }
         }
@@ -267,19 +299,52 @@ impl WriteThroughBackend {
 
     /// Loads the entry again. Returns `copy` if the entry still has the version `entry`; otherwise
     /// removes the copy.
-    async fn confirm(&self, key: &StoreKey, copy: Version, entry: &Version) -> Option<Version> {
+    async fn confirm(
+        &self,
+        key: &StoreKey,
+        copy: Version,
+        entry: &Version,
+        now: SystemTime,
+    ) -> Option<Version> {
         match self.origin.load(key).await {
             Ok(Some(there)) if there.version == *entry => Some(copy),
             _ => {
-                self.remove_copy(key).await;
+                self.remove_copy(key, now).await;
                 None
             }
         }
     }
 
-    /// Removes the copy: a missing copy cannot be wrong.
-    async fn remove_copy(&self, key: &StoreKey) {
-        ask_cache("deleting from", self.cache.store.delete(key)).await;
+    /// Removes the copy: a missing copy cannot be wrong. If the cache does not acknowledge that,
+    /// this process does not use the copy.
+    async fn remove_copy(&self, key: &StoreKey, now: SystemTime) {
+        match self.cache.drop_copy(key, now).await {
+            true => self.cache.undropped().remove(key),
+            false => self.cache.undropped().add(key, None, now, None),
+        }
+    }
+
+    /// Removes the copy of a session that has ended or moved, which other programs must not read.
+    ///
+    /// # Errors
+    /// If the cache does not acknowledge that the copy is gone.
+    pub(super) async fn drop_copy(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
+        let doing = "removing the cached copy of a session";
+        let dropped = match self.cache.has_failed() {
+            true if self.cache.drop_copy(key, now).await => Ok(()),
+            true => Err(copy_remains(doing)),
+            false => {
+                CallLimit::call(self.origin.timeout, doing, self.cache.store.delete(key)).await
+            }
+        };
+        match &dropped {
+            Ok(()) => self.cache.undropped().remove(key),
+            Err(_) => {
+                self.cache.set_failed();
+                self.cache.undropped().add(key, None, now, None);
+            }
+        }
+        dropped
     }
 
     /// Adds a copy under a fresh key. No other request knows the key yet, so the copy needs no
@@ -288,9 +353,8 @@ impl WriteThroughBackend {
         let copy = match self.copy_of_draft(draft) {
             Some(copy) => {
                 let create = self.cache.store.create(&in_origin.store_key, &copy);
-                ask_cache("filling", create)
-                    .await
-                    .and_then(Outcome::written)
+                let outcome = self.cache.ask("filling", create).await;
+                outcome.and_then(Outcome::written)
             }
             None => None,
         };
@@ -306,7 +370,7 @@ impl WriteThroughBackend {
     /// is then always asked.
     fn copy_of(&self, session_data: &SessionData, meta: &Meta) -> Option<Draft> {
         Some(Draft::new(
-            self.cache.format.encode(session_data, meta.touched).ok()?,
+            self.copies.encode(session_data, meta.touched).ok()?,
             meta.clone(),
             SaveId::random().ok()?,
         ))
@@ -320,6 +384,14 @@ impl fmt::Debug for WriteThroughBackend {
             .field("origin", &self.origin.store)
             .finish()
     }
+}
+
+/// The error of a request whose session has ended, if other programs may still read its copy.
+fn copy_remains(doing: &str) -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        format!("{doing}: it has ended, but the cache did not acknowledge that; try again"),
+    )
 }
 
 /// Returns the entry with the version that the origin issued.

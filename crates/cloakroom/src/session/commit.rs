@@ -179,18 +179,23 @@ impl Race<'_> {
     /// lost answers left behind.
     async fn go_on(
         mut self,
-        turn: Option<CommitTurn>,
+        mut turn: Option<CommitTurn>,
         first: Result<Option<SavedEntry>>,
     ) -> Result<Committed> {
-        let outcome = self.compare_and_swap(turn, first).await;
+        let outcome = self.compare_and_swap(&mut turn, first).await;
+        if let (Err(error), Some(turn)) = (&outcome, &mut turn)
+            && error.kind() == ErrorKind::Timeout
+        {
+            turn.fail(error);
+        }
         let won = outcome.as_ref().ok().and_then(|done| done.base.as_ref());
-        self.remove_orphans(won).await;
+        self.remove_orphans(won);
         outcome
     }
 
     async fn compare_and_swap(
         &mut self,
-        mut turn: Option<CommitTurn>,
+        turn: &mut Option<CommitTurn>,
         first: Result<Option<SavedEntry>>,
     ) -> Result<Committed> {
         let mut first = Some(first);
@@ -210,7 +215,7 @@ impl Race<'_> {
             }
             let store_key = &self.base.entry.store_key;
             if turn.is_none() {
-                turn = Some(self.core.queue.take(store_key).await?);
+                *turn = Some(self.core.queue.take(store_key).await?);
             }
             pause(attempt).await;
             match (self.core.reload(store_key).await?, &lost_answer) {
@@ -311,17 +316,12 @@ impl Race<'_> {
         Ok(None)
     }
 
-    /// Deletes the orphans that renames with lost answers may have left: entries under keys that no
-    /// browser received. Otherwise the owner's list would show them.
-    async fn remove_orphans(&self, won: Option<&SavedEntry>) {
+    /// Deletes, in the background, the orphans that renames with lost answers may have left: entries
+    /// under keys that no browser received. Otherwise the owner's list would show them.
+    fn remove_orphans(&self, won: Option<&SavedEntry>) {
         for (_, orphan) in &self.moved_to {
-            if won.is_none_or(|saved| saved.entry.store_key != *orphan)
-                && let Err(error) = self.core.backend.delete(orphan, self.core.now()).await
-            {
-                tracing::warn!(
-                    error = format!("{error:#}"),
-                    "an orphan stays until it expires"
-                );
+            if won.is_none_or(|saved| saved.entry.store_key != *orphan) {
+                self.core.backend.delete_later(orphan);
             }
         }
     }

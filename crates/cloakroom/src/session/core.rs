@@ -6,7 +6,7 @@ use super::once_per_minute::OncePerMinute;
 use super::policy::Policy;
 use super::queue::CommitQueue;
 use super::session_limit::SessionLimit;
-use crate::backend::{Backend, Loaded};
+use crate::backend::{Backend, CallLimit, Loaded};
 use crate::format::{FormatRules, OnExpired};
 use crate::http::{CacheControl, Cookie, CookieSet};
 use crate::model::{
@@ -269,7 +269,7 @@ impl Core {
                 }
                 match self.follow(&at, meta).await? {
                     Some(current) => at = current,
-                    None => return Ok(()),
+                    None => return self.backend.drop_copy(&at.store_key, self.now()).await,
                 }
             }
         }
@@ -280,7 +280,8 @@ impl Core {
     /// Returns `true` if the answer was lost, since the entry is deleted next.
     async fn expire(&self, at: &EntryRef, meta: &Meta) -> Result<bool> {
         let expired = self.backend.expired(meta, self.now())?;
-        match self.backend.save(at, &expired).await {
+        // Half of the time remains for the delete.
+        match CallLimit::with_half(self.backend.save(at, &expired)).await {
             Ok(saved) => Ok(saved.is_some()),
             Err(error) if error.kind().may_have_happened() => Ok(true),
             Err(error) => Err(error),

@@ -1,6 +1,6 @@
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use http::Extensions;
 use tokio::sync::OnceCell;
@@ -9,7 +9,7 @@ use super::core::Core;
 use super::plan::{CommitPoint, CookieUpdate};
 use super::presented::{Opened, Presented};
 use super::session::Session;
-use crate::backend::Loaded;
+use crate::backend::{CallLimit, Loaded};
 use crate::format::OnUnknownKey;
 use crate::http::{CacheControl, Completion, Effects, SetCookie};
 use crate::model::{Error, ErrorKind, Record, Result};
@@ -54,6 +54,7 @@ impl SessionHandle {
             core,
             presented,
             session: OnceCell::new(),
+            call_limit: OnceLock::new(),
             looked_at: AtomicBool::new(false),
             finished: AtomicBool::new(false),
             failed_inside: AtomicBool::new(false),
@@ -413,6 +414,8 @@ struct Inner {
     core: Arc<Core>,
     presented: Presented,
     session: OnceCell<Session>,
+    /// Limits the store calls until the handler is done.
+    call_limit: OnceLock<Arc<CallLimit>>,
     looked_at: AtomicBool,
     finished: AtomicBool,
     /// Whether an inner layer of the same `Sessions` saw the request fail.
@@ -436,12 +439,18 @@ impl Inner {
                 ),
             ));
         }
-        let Opened { session, refused } = self.presented.open(core).await?;
-        let session = match session {
-            Loaded::Session((base, record)) => Session::new(Arc::clone(core), Some(base), record),
-            Loaded::Moved(tombstone, _) => Session::moved(Arc::clone(core), tombstone),
-            Loaded::Nothing => Session::new(Arc::clone(core), None, Record::blank(core.now())),
+        let limit = self.call_limit.get_or_init(|| core.backend.call_limit());
+        let opening = Arc::clone(limit).scope(self.presented.open(core));
+        let Opened { session, refused } = opening.await?;
+        let (base, record, tombstone) = match session {
+            Loaded::Session((base, record)) => (Some(base), record, None),
+            Loaded::Moved(tombstone, _) => (None, Record::blank(core.now()), Some(tombstone)),
+            Loaded::Nothing => (None, Record::blank(core.now()), None),
         };
+        let session = Session::new(Arc::clone(core), base, record, Some(Arc::clone(limit)));
+        if let Some(tombstone) = tombstone {
+            session.set_moved(tombstone);
+        }
         if !refused.is_empty() {
             session.refuse(refused);
         }

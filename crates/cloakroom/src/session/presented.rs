@@ -100,7 +100,7 @@ impl Presented {
         .map(|(_, former)| former)
     }
 
-    /// Loads the sessions of all keys, within the time limit of a single store call.
+    /// Loads the sessions of all keys.
     pub(crate) async fn open(&self, core: &Arc<Core>) -> Result<Opened> {
         let session = match &self.keys {
             Keys::None => {
@@ -112,13 +112,9 @@ impl Presented {
                 let store_key = core.backend.format().store_key(namespace, &one.key);
                 core.open(Some(&one.key), &store_key).await?
             }
-            Keys::One(one) => {
-                let opening = core.open_key(&one.key, one.names);
-                Box::pin(core.backend.within(LOADING, opening)).await?
-            }
+            Keys::One(one) => Box::pin(core.open_key(&one.key, one.names)).await?,
             Keys::Several(keys) => {
-                let opening = open_all(core, keys);
-                return Box::pin(core.backend.within(LOADING, opening)).await;
+                return Box::pin(open_all(core, keys)).await;
             }
             Keys::TooMany => {
                 warn(core, "they are too many to load, so none is used");
@@ -217,8 +213,6 @@ static SEVERAL_KEYS: OncePerMinute = OncePerMinute::new();
 /// The maximum number of different keys that are looked up for one request. A browser has more only
 /// if an attacker planted them.
 const MAX_KEYS: usize = 4;
-
-const LOADING: &str = "loading the sessions of several cookies";
 
 #[cfg(test)]
 mod tests {

@@ -15,13 +15,18 @@ use crate::model::{Error, ErrorKind, Result, StoreKey};
 #[derive(Debug, Default)]
 pub(crate) struct CommitQueue(Arc<Mutex<Lines>>);
 
-type Lines = HashMap<StoreKey, Arc<AsyncMutex<()>>>;
+type Lines = HashMap<StoreKey, Line>;
+
+/// The lock contains the error of a commit that ran into its time limit. The store does not answer,
+/// so all commits in the line fail with this error, instead of one after another.
+type Line = Arc<AsyncMutex<Option<Error>>>;
 
 impl CommitQueue {
     /// Waits at the end of the session's line. Creates the line if there is none.
     ///
     /// # Errors
-    /// [`Conflict`](ErrorKind::Conflict) if the turn does not come within [`LONGEST_WAIT`].
+    /// [`Conflict`](ErrorKind::Conflict) if the turn does not come within [`LONGEST_WAIT`]; the
+    /// error of the commit in front if the store did not answer it in time.
     pub(crate) async fn take(&self, store_key: &StoreKey) -> Result<CommitTurn> {
         let line = Arc::clone(lines(&self.0).entry(store_key.clone()).or_default());
         self.wait(store_key, line).await
@@ -39,7 +44,7 @@ impl CommitQueue {
         }
     }
 
-    async fn wait(&self, store_key: &StoreKey, line: Arc<AsyncMutex<()>>) -> Result<CommitTurn> {
+    async fn wait(&self, store_key: &StoreKey, line: Line) -> Result<CommitTurn> {
         // Created before the wait, so that its `drop` removes the line if the wait is given up.
         let mut turn = CommitTurn {
             lines: Arc::clone(&self.0),
@@ -48,6 +53,9 @@ impl CommitQueue {
         };
         match tokio::time::timeout(LONGEST_WAIT, line.lock_owned()).await {
             Ok(guard) => {
+                if let Some(error) = &*guard {
+                    return Err(error.clone());
+                }
                 turn.guard = Some(guard);
                 Ok(turn)
             }
@@ -67,7 +75,16 @@ impl CommitQueue {
 pub(crate) struct CommitTurn {
     lines: Arc<Mutex<Lines>>,
     store_key: StoreKey,
-    guard: Option<OwnedMutexGuard<()>>,
+    guard: Option<OwnedMutexGuard<Option<Error>>>,
+}
+
+impl CommitTurn {
+    /// Makes all commits in the line fail with `error`, because the store does not answer.
+    pub(crate) fn fail(&mut self, error: &Error) {
+        if let Some(guard) = &mut self.guard {
+            **guard = Some(error.clone());
+        }
+    }
 }
 
 impl Drop for CommitTurn {

@@ -1,7 +1,10 @@
+use std::sync::Arc;
+
 use tracing::Instrument;
 
 use super::plan::CommitPoint;
-use super::session::{Session, UPDATE_TRIES};
+use super::session::{Inner, Session, UPDATE_TRIES};
+use crate::backend::CallLimit;
 use crate::model::{Error, ErrorKind, Record, Result};
 
 /// Saving.
@@ -156,9 +159,29 @@ impl UnderWay {
     async fn commit(mut self, point: CommitPoint) -> Result<()> {
         // The commits of one session run one after another, even within one request.
         let _turn = self.session.0.turn.lock().await;
-        let outcome = self.session.commit_in_turn(point).await;
+        let outcome = self
+            .call_limit(point)
+            .scope(self.session.commit_in_turn(point));
+        let outcome = outcome.await;
         self.done = true;
         self.session.lock().conclude(point, outcome)
+    }
+
+    /// Returns the limit of the commit's store calls. A `save` shares the limit of its handler. The
+    /// commit after the handler has its own limit, so a logout is sent even if the handler has used
+    /// up its time.
+    fn call_limit(&self, point: CommitPoint) -> Arc<CallLimit> {
+        let Inner {
+            core,
+            handler_limit,
+            ..
+        } = &*self.session.0;
+        match (point, handler_limit) {
+            (CommitPoint::Save, Some(limit)) => Arc::clone(limit),
+            (CommitPoint::Save, None) | (CommitPoint::Finish | CommitPoint::Failed, _) => {
+                core.backend.call_limit()
+            }
+        }
     }
 }
 

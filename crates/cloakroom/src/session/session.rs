@@ -9,6 +9,7 @@ use super::core::Core;
 use super::edits::{Edit, Taken};
 use super::plan::CookieUpdate;
 use super::shared::SharedState;
+use crate::backend::CallLimit;
 use crate::model::{
     Accepts, Error, ErrorKind, Expiry, Item, ItemName, Name, NameOf, Owner, Record, Result,
     SavedEntry, SessionKey, SessionTag, Tombstone, Value, limits,
@@ -1183,20 +1184,23 @@ impl fmt::Debug for Session {
 
 impl Session {
     /// Creates a session from a loaded record, or a new one if `base` is `None`.
-    pub(crate) fn new(core: Arc<Core>, base: Option<SavedEntry>, record: Record) -> Self {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        base: Option<SavedEntry>,
+        record: Record,
+        handler_limit: Option<Arc<CallLimit>>,
+    ) -> Self {
         Self(Arc::new(Inner {
             core,
+            handler_limit,
             shared: Mutex::new(SharedState::new(base, record)),
             turn: tokio::sync::Mutex::default(),
         }))
     }
 
-    /// Creates the empty session of a request whose key belongs to a session that has moved.
-    pub(super) fn moved(core: Arc<Core>, tombstone: Tombstone) -> Self {
-        let record = Record::blank(core.now());
-        let session = Self::new(core, None, record);
-        session.lock().set_moved(tombstone);
-        session
+    /// Records that the browser sent the key of a session that has moved.
+    pub(super) fn set_moved(&self, tombstone: Tombstone) {
+        self.lock().set_moved(tombstone);
     }
 
     /// Records the live sessions of a browser that sent the keys of several live sessions. None of
@@ -1256,6 +1260,8 @@ impl Session {
 
 pub(super) struct Inner {
     pub(super) core: Arc<Core>,
+    /// Limits the store calls until the handler is done. `None` for a session outside of a request.
+    pub(super) handler_limit: Option<Arc<CallLimit>>,
     shared: Mutex<SharedState>,
     /// Held by the commit that is running. See [`CommitQueue`](super::queue::CommitQueue) for why
     /// this lock may be held across an await.
