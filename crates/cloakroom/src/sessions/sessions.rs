@@ -142,15 +142,15 @@ impl Sessions {
         SessionHandle::new(Arc::clone(&self.0), presented, outer)
     }
 
-    /// Commits the edits of a request and returns what its response needs.
+    /// Commits the edits of a request and returns the headers that its response needs.
     ///
     /// Call it once per request: after the handler, and before any of the response is sent.
     /// `completion` is how the request ended; a [`StatusCode`](http::StatusCode) converts to it. If
     /// the request [failed](Completion), only a logout is carried out.
     ///
     /// After an error, do not send the handler's response, since it may claim a save that did not
-    /// happen. Send a response with [`ErrorKind::status`] instead, and apply the effects that
-    /// [`SessionHandle::acknowledged`] returns to it.
+    /// happen. Instead, send a response with [`ErrorKind::status`], and apply the effects of
+    /// [`SessionHandle::acknowledged`] to this response.
     ///
     /// If the future is dropped, a commit that has begun is finished in the background.
     ///
