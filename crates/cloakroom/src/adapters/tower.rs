@@ -59,7 +59,7 @@ use crate::sessions::Sessions;
 /// # Order among other layers
 ///
 /// The layer compiles in any order with the layers of `tower` and `tower-http`. In any order, a
-/// failed request commits nothing but a logout, if it recorded one. This order is recommended:
+/// failed request commits only its logout, if it recorded one. This order is recommended:
 ///
 /// ```
 /// # #[cfg(feature = "axum-08")] {

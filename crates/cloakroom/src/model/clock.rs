@@ -104,8 +104,8 @@ pub fn from_micros(micros: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_micros(micros.unsigned_abs())
 }
 
-/// Rounds `at` down to the whole milliseconds that stores keep, so that a time that is read back
-/// equals the time that was written.
+/// Rounds `at` down to whole milliseconds, the unit in which stores keep times. A store then
+/// returns exactly the time that was written.
 pub(crate) fn storable(at: SystemTime) -> SystemTime {
     from_millis(millis(at))
 }

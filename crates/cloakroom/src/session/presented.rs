@@ -88,8 +88,8 @@ impl Presented {
         !self.names.is_empty()
     }
 
-    /// Returns the former cookies of `cookie` that the browser may still have: it has sent their
-    /// names, and no later cookie replaces them.
+    /// Returns the former cookies of `cookie` that the browser may still have: those whose names it
+    /// has sent, unless a later cookie replaces them.
     pub(crate) fn former<'a>(&self, cookie: &'a Cookie) -> impl Iterator<Item = &'a Cookie> {
         let names = self.names;
         let sent = cookie.accepted().enumerate().skip(1);

@@ -480,6 +480,9 @@ impl SessionsBuilder {
     ///   [`ttl`](crate::CachedBackend::ttl) of the cache is at least as long as `max_age`, or at
     ///   least as long as `max_lifetime`,
     /// * if the `ttl` is zero,
+    /// * if [`tombstone_age`](Self::tombstone_age) is not between 10 seconds and an hour,
+    /// * if [`max_sessions`](Self::max_sessions) is zero, or if the store or the format keeps no
+    ///   owners for it,
     /// * if [`max_size`](Self::max_size) is higher than
     ///   [`SESSION_BYTES`](crate::limits::SESSION_BYTES),
     /// * if the format does not keep the [facts](crate::format::Facts) that an option needs.

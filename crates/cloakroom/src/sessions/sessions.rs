@@ -106,12 +106,12 @@ impl Sessions {
     /// Does what [`begin`](Self::begin) does, for frameworks with their own header types.
     ///
     /// `cookie_lines` are the values of the request's `Cookie` headers. `outer` is the handle of
-    /// the session layer around this one, if there is one. [`SessionHandle::named`] of the new
-    /// handle can return `outer`.
+    /// the next outer session layer, if there is one. [`SessionHandle::named`] of the new handle
+    /// can return `outer`.
     ///
-    /// If a layer around this one serves the same `Sessions`, both handles refer to one session,
-    /// which is committed when the outermost handle is finished. If a layer around this one serves
-    /// another `Sessions` whose cookie has the same name, opening the handle returns a
+    /// If an outer layer serves the same `Sessions`, both handles refer to one session, which is
+    /// committed when the outermost handle is finished. If an outer layer serves another `Sessions`
+    /// whose cookie has the same name, opening the new handle returns a
     /// [`Config`](ErrorKind::Config) error.
     ///
     /// # Examples
