@@ -113,7 +113,7 @@ fn escaped(text: &str) -> String {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sessions = Sessions::builder(MemoryStore::new())
-        .cookie(Cookie::default().plain_http()) // leave this out where there is https
+        .cookie(Cookie::default().plain_http()) // remove this line if the site uses https
         .build()?;
     let app = Router::new()
         .route("/", get(index))

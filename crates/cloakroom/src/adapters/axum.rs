@@ -12,7 +12,7 @@ use crate::http::HandlerError;
 use crate::model::{Error, Result};
 use crate::session::{Session, SessionHandle};
 
-/// Loads the session of the request. A handler needs no other `await` for it.
+/// Loads the session of the request. Reading and editing it needs no further `await`.
 ///
 /// # Errors
 /// As [`SessionHandle::open`], and [`Config`](crate::ErrorKind::Config) if no session layer wraps

@@ -59,7 +59,7 @@ use crate::sessions::Sessions;
 /// # Order among other layers
 ///
 /// The layer compiles in any order with the layers of `tower` and `tower-http`. In any order, a
-/// failed request commits nothing but a logout, if it recorded one. This order is recommended:
+/// failed request commits only its logout, if it recorded one. This order is recommended:
 ///
 /// ```
 /// # #[cfg(feature = "axum-08")] {
@@ -112,9 +112,9 @@ use crate::sessions::Sessions;
 ///   because a refused request needs no session.
 /// * Inside: what ends the handler, such as timeouts and the panic catcher, with a
 ///   `HandleErrorLayer` around those that fail with an error. The session layer then sees a
-///   response, waits for the logout and adds the headers that remove the cookie. With the timeout
-///   or the panic catcher outside instead, a timeout or a panic ends the session layer together
-///   with the handler: the logout is carried out in the background, and the browser keeps a cookie
+///   response, waits for the logout and adds the headers that remove the cookie. If the timeout
+///   or the panic catcher is outside, a timeout or a panic ends the session layer together with
+///   the handler: the logout is carried out in the background, and the browser keeps a cookie
 ///   that opens nothing.
 ///
 /// An error of the inner service, a panic and a 5xx are failures. A 4xx is not, as in Django: edits
@@ -122,16 +122,16 @@ use crate::sessions::Sessions;
 /// made before the timeout should be saved.
 ///
 /// A middleware inside this layer may add headers to a page that the answer of `on_error` replaces
-/// later. The headers for CORS and security, and `Vary`, are copied to the answer, unless
-/// `on_error` has set them. The cookies of session layers inside this one are copied, too.
+/// later. The headers for CORS and security are copied to the answer, unless `on_error` has set
+/// them. `Vary` is always copied, and so are the cookies of session layers inside this one.
 /// `Content-Type`, `ETag`, `Location`, other cookies and everything else are discarded with the
 /// page.
 ///
 /// # Bodies
 ///
-/// Request bodies may be of any type. A response body implements `http_body::Body` with `Bytes` as
-/// its data. Responses with axum's `Body` pass through as they are. The layer wraps any
-/// other body in a [`ResponseBody`], or in axum's `Body` if `on_error` answers with that: see
+/// Request bodies may be of any type. A response body must implement `http_body::Body` with `Bytes`
+/// as its data. Responses with axum's `Body` pass through as they are. The layer wraps any other
+/// body in a [`ResponseBody`], or in axum's `Body` if `on_error` answers with that: see
 /// [`AnswerBody`].
 #[derive(Clone, Debug)]
 pub struct SessionLayer<E = PlainText> {
@@ -281,8 +281,8 @@ where
     }
 }
 
-/// Calls the inner service. If the call panics, there is no future that would close the session
-/// when it is dropped. This function then closes the session, which accepts no more edits.
+/// Calls the inner service. If the call panics, there is no [`ResponseFuture`] whose `drop` closes
+/// the session. This function then closes the session, so that it accepts no more edits.
 #[inline]
 fn closing_on_panic<F>(handle: &SessionHandle, call: impl FnOnce() -> F) -> F {
     struct Unwinding<'a>(&'a SessionHandle);

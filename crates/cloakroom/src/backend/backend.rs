@@ -134,7 +134,8 @@ impl Backend {
         self.max_size = max_size;
     }
 
-    /// Sets how long a tombstone stays at the old key of a session that moved. Zero leaves none.
+    /// Sets how long a tombstone stays at the old key of a session that moved. If `age` is zero, no
+    /// tombstone is written.
     pub(crate) fn set_tombstone_age(&mut self, age: Duration) {
         match &mut self.kind {
             Kind::Store(origin)
@@ -252,7 +253,7 @@ impl Backend {
         }
     }
 
-    /// Loads the entry at `key` with a version that a write can build on.
+    /// Loads the entry at `key`. Its version includes the origin's version, which a write needs.
     pub(crate) async fn reload(
         &self,
         key: &StoreKey,
@@ -343,7 +344,7 @@ impl Backend {
         }
     }
 
-    /// Returns the version of the entry at `key` in the origin, whatever it contains.
+    /// Returns the version of the entry at `key` in the origin, whatever the entry contains.
     pub(crate) async fn version(&self, key: &StoreKey) -> Result<Option<Version>> {
         match self.origin() {
             Some(origin) => Ok(origin.load(key).await?.map(|entry| entry.version)),
@@ -580,6 +581,6 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 /// page.
 const DEFAULT_MAX_SIZE: usize = 1 << 20;
 
-/// How many entries one store call lists or deletes. A store does that well within the time limit
-/// of a call.
+/// How many entries one store call lists or deletes. A store needs much less than the time limit of
+/// a call for this number.
 const BATCH: usize = 1_000;

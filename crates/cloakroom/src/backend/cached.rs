@@ -87,8 +87,8 @@ impl CachedBackend {
         let found = self.read_cache(key).await;
         if let Some((cache, Cached::Entry(entry))) = &found
             && cache.meta.expires > now
-            // A server whose clock is ahead of this one writes a later expiry. Its entry would be
-            // used for longer than the `ttl`.
+            // A server whose clock is ahead of this server's writes a later expiry. Its entry would
+            // be used for longer than the `ttl`.
             && cache.meta.expires <= after(now, self.ttl)
         {
             return Ok(Some(entry.clone()));
@@ -181,8 +181,8 @@ impl CachedBackend {
     }
 
     /// Writes to the cache what the origin has acknowledged, if the cache has the version that the
-    /// write replaced. If the cache has another version, a different write came before or after
-    /// this one, and the cached entry is invalidated.
+    /// write replaced, or has nothing at this key. In every other case, a different write may have
+    /// come before or after this one, so the cached entry is invalidated.
     async fn cache_write(
         &self,
         key: &StoreKey,

@@ -93,7 +93,7 @@ impl CookieBackend {
         })
     }
 
-    /// Creates a backend whose cookie values are the bytes of `format`, without encryption.
+    /// Creates a backend whose cookie values are the bytes of `format`. They are not encrypted.
     ///
     /// Visitors can read the content of their cookie. The format must sign its bytes, and it must
     /// fill in the expiry of a session in [`complete`](Format::complete). Django's engine

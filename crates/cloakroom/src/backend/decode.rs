@@ -19,7 +19,7 @@ pub(crate) enum Loaded<T> {
 }
 
 impl<T> Loaded<T> {
-    /// Returns the session, or `None` if there is none, even if it has moved.
+    /// Returns the session, or `None` if there is none at the key or if it has moved.
     pub(crate) fn session(self) -> Option<T> {
         match self {
             Self::Session(session) => Some(session),

@@ -15,7 +15,8 @@ pub(super) struct Tier {
     pub(super) store: AnyStore,
     pub(super) format: Arc<dyn Format>,
     pub(super) timeout: Duration,
-    /// How long a tombstone stays at the old key of a session that moved. Zero if none does.
+    /// How long a tombstone stays at the old key of a session that moved. If zero, no tombstone is
+    /// written.
     pub(super) tombstone_age: Duration,
     /// The namespace of new keys.
     pub(super) namespace: Arc<str>,

@@ -407,7 +407,7 @@ fn in_both(in_origin: EntryRef, copy: Option<Version>) -> EntryRef {
     }
 }
 
-/// How long a copy lasts until the entry has been loaded again to confirm it.
+/// How long a copy lasts if the entry is not loaded again to confirm it.
 const UNCONFIRMED_LIFETIME: Duration = Duration::from_secs(30);
 
 /// A session that ends sooner gets no copy, since caches count in whole seconds.

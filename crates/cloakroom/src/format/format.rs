@@ -31,7 +31,7 @@ pub trait Format: Send + Sync + 'static {
 
     /// Parses the value of a cookie. Returns `None` if the value cannot be a key of this format.
     ///
-    /// Such a value never reaches a store.
+    /// A value that is not a key never reaches a store.
     fn parse_key(&self, text: &str) -> Option<SessionKey>;
 
     /// Returns the key under which the store keeps the session.
@@ -85,8 +85,8 @@ pub trait Format: Send + Sync + 'static {
     ///
     /// `meta` describes a loaded session. It has the times at which the session began, was last
     /// touched and expires, the owner, and the label. At the call, `meta` contains what the store
-    /// returned. A format implements this method if it can derive other fields from the session's
-    /// data or from the site's settings. The provided method changes nothing.
+    /// returned. A format implements this method if it can derive the missing fields from the
+    /// session's data or from the site's settings. The provided method changes nothing.
     fn complete(&self, bytes: &Bytes, data: &SessionData, meta: &mut Meta) {
         let _ = (bytes, data, meta);
     }

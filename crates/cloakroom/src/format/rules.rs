@@ -70,9 +70,9 @@ pub enum OnDuplicates {
     /// changed the attributes of its cookie; usually, only one of the sessions is still alive.
     ///
     /// Up to four different keys are loaded, within the time limit of a single store call. If
-    /// several open live sessions, or if there are more than four, none is used: an attacker may
-    /// have set any of them. The live sessions are ended when the visitor gets a new session or
-    /// logs out, so that the next request finds one live session at most.
+    /// several keys open live sessions, or if there are more than four keys, no cookie is used: an
+    /// attacker may have set any of them. The live sessions are ended when the visitor gets a new
+    /// session or logs out, so that the next request finds one live session at most.
     #[default]
     Refuse,
     /// Of the cookies with the current name, the one that the browser sent last. If there is none,
@@ -88,8 +88,8 @@ pub enum Tags {
     /// The tag is the beginning of the store key, so a store can find the session by its tag.
     #[default]
     Prefix,
-    /// The tag is the beginning of the SHA-256 of the store key. For formats that use the secret
-    /// key in the cookie as the store key: a tag must not show a part of it.
+    /// The tag is the beginning of the SHA-256 of the store key. For formats whose store key is the
+    /// secret key in the cookie, since a tag must not show a part of that key.
     Hash,
 }
 

@@ -114,8 +114,9 @@ fn is_named(directive: &[u8], name: &str) -> bool {
         && matches!(rest.trim_ascii_start().first(), None | Some(b'='))
 }
 
-/// Returns whether this field addresses certain shared caches, which prefer it to `Cache-Control`:
-/// the targeted fields of RFC 9213, whose names share an ending by convention, and older fields.
+/// Returns whether certain shared caches prefer this field to `Cache-Control`. They prefer the
+/// targeted fields of RFC 9213, whose names end in `-cache-control` by convention, and some older
+/// fields.
 fn is_targeted(name: &HeaderName) -> bool {
     let name = name.as_str();
     name.ends_with("-cache-control")

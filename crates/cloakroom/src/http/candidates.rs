@@ -2,7 +2,8 @@ use memchr::memchr;
 
 use super::cookie::Cookie;
 
-/// A set of the cookies that a site accepts, by their numbers in [`Cookie::accepted`].
+/// A set of cookies of a site, current and former. Each cookie is identified by its number in
+/// [`Cookie::accepted`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct CookieSet(u8);
 
@@ -33,9 +34,9 @@ impl CookieSet {
 }
 
 impl Cookie {
-    /// Calls `each` for every `name=value` pair in the `Cookie` lines, in their order, whose name
-    /// is that of this cookie or of one of its former cookies. Passes the set of the cookies that
-    /// have this name, and the raw value.
+    /// Finds every `name=value` pair in the `Cookie` lines whose name is that of this cookie or of
+    /// one of its former cookies. Calls `each` for these pairs, in their order, with the set of the
+    /// cookies that have this name and with the raw value.
     pub(crate) fn for_each_candidate<'a>(
         &self,
         lines: impl IntoIterator<Item = &'a [u8]>,

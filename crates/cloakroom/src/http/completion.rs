@@ -22,12 +22,13 @@ pub enum Completion {
     Error,
     /// With a panic.
     Panicked,
-    /// Not at all: its future was dropped, for example because the browser closed the connection.
+    /// Not at all: the future of the request was dropped, for example because the browser closed
+    /// the connection.
     Dropped,
 }
 
 impl Completion {
-    /// Returns whether the request failed. Of a failed request, only a logout is carried out.
+    /// Returns whether the request failed. If it did, only a logout is carried out.
     ///
     /// A 5xx is a failure, as in Django. A 4xx is not.
     pub(crate) fn is_failure(self) -> bool {

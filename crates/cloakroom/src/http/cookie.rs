@@ -91,7 +91,7 @@ impl Cookie {
     ///
     /// The name `__Host-session`, which is the default, becomes `cloakroom`. Cookies do not depend
     /// on the port, so all programs on `localhost` share their cookies, and several frameworks call
-    /// theirs `session`. Two sites that use this crate need different names.
+    /// theirs `session`. Two sites on `localhost` that both use this crate need different names.
     ///
     /// # Examples
     /// ```
@@ -274,18 +274,19 @@ impl Cookie {
     /// Declares an earlier cookie of the site, with its name, domain, path, partitioning and
     /// namespace, so that visitors keep their sessions when one of these changes.
     ///
-    /// The earlier cookie is accepted until its session ends. The next `Set-Cookie` of its visitor
-    /// also removes it. If its [namespace](Self::namespace) is different, the session moves to this
-    /// cookie's namespace and gets a new key when it is next saved. A session that is only read
-    /// never moves, so keep the declaration for as long as an untouched session lasts.
+    /// The earlier cookie is accepted until its session ends. The next response that sets or
+    /// removes the current cookie also removes the earlier one. If the earlier cookie has a
+    /// different [namespace](Self::namespace), the session moves to the current namespace and gets
+    /// a new key when it is next saved. A session that is only read never moves, so keep the
+    /// declaration for as long as an untouched session lasts.
     ///
     /// Nothing is declared by default. The price of declaring a cookie: the earlier cookie still
     /// opens sessions, so a site is only as safe as the weaker of the two cookies. A cookie whose
     /// name does not begin with `__Host-` can be planted by a subdomain. A key that is not found
     /// costs one more load per earlier namespace.
     ///
-    /// Can be called several times, for up to 4 cookies. The former cookies of `old` are declared,
-    /// too.
+    /// Can be called several times, for up to 4 cookies; declare the latest of them first. The
+    /// former cookies of `old` are declared, too.
     ///
     /// # Examples
     /// The site named its cookie `sid` and sent it to its subdomains. Now it uses the default:

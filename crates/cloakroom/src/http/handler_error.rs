@@ -57,9 +57,9 @@ impl HandlerError {
         self.error
     }
 
-    /// Creates the extension for a response with which a session layer has answered `error`. Outer
-    /// session layers leave such a response unchanged, but treat the request as failed for their
-    /// sessions, too, whatever the status of the answer.
+    /// Creates the extension for a response in which a session layer has already answered `error`.
+    /// Outer session layers leave this response unchanged. They still treat the request as failed
+    /// for their own sessions, whatever the status of the response.
     #[cfg(feature = "tower")]
     pub(crate) fn answered(error: Error) -> Self {
         Self {

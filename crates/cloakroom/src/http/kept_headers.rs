@@ -1,8 +1,8 @@
 use http::header::VARY;
 use http::{HeaderMap, HeaderName};
 
-/// Copies to `answer` those headers of the replaced response that describe the site rather than
-/// that response: CORS, `Vary` and security headers.
+/// Copies from the replaced response to `answer` the headers that describe the site and not one
+/// response: CORS, `Vary` and security headers.
 ///
 /// All other headers are discarded: they describe the discarded body (`Content-Type`, `ETag`),
 /// report something that has not happened (`Location`, `Set-Cookie`), or have an unknown meaning. A
@@ -23,8 +23,8 @@ fn describes_the_site(name: &HeaderName) -> bool {
 }
 
 /// The headers that OWASP's Secure Headers Project lists for responses of any status, and the
-/// headers that name where browsers send reports. `Clear-Site-Data` is left out, because it belongs
-/// to a logout, which may have failed.
+/// headers that tell browsers where to send reports. `Clear-Site-Data` is left out, because it
+/// belongs to a logout, which may have failed.
 const SECURITY_HEADERS: [&str; 20] = [
     "content-security-policy",
     "content-security-policy-report-only",

@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// A source of the current time.
 ///
 /// Cloakroom decides with this clock whether a session has expired. Stores have no clock: they
-/// receive the time as an argument. A test can pass a clock that it sets, instead of waiting.
+/// receive the time as an argument. A test can pass a clock and set its time, instead of waiting.
 ///
 /// The clocks of a site's servers may differ by up to
 /// [`CLOCK_SKEW`](crate::limits::CLOCK_SKEW).
@@ -71,7 +71,7 @@ pub fn from_millis(millis: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(millis.unsigned_abs())
 }
 
-/// Converts a time to whole microseconds since 1970, for other programs' tables that use this unit.
+/// Converts a time to whole microseconds since 1970, the unit in the tables of some other programs.
 ///
 /// Rounds down, and clamps to the years 1970 to 9999.
 ///
@@ -104,8 +104,8 @@ pub fn from_micros(micros: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_micros(micros.unsigned_abs())
 }
 
-/// Rounds `at` down to the whole milliseconds that stores keep, so that a time that is read back
-/// equals the time that was written.
+/// Rounds `at` down to whole milliseconds, the unit in which stores keep times. A store then
+/// returns exactly the time that was written.
 pub(crate) fn storable(at: SystemTime) -> SystemTime {
     from_millis(millis(at))
 }

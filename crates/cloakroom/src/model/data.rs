@@ -206,9 +206,9 @@ enum Repr {
 impl Value {
     /// Serializes `value` as JSON that [`get`](Self::get) reads back as the same value.
     ///
-    /// The value is the same for every type whose implementations of `Serialize` and `Deserialize`
-    /// match, as derived implementations do. If an implementation leaves out a part of the value,
-    /// for example with `#[serde(skip)]`, that part is lost without an error.
+    /// This holds for every type whose implementations of `Serialize` and `Deserialize` match, as
+    /// derived implementations do. If an implementation leaves out a part of the value, for example
+    /// with `#[serde(skip)]`, that part is lost without an error.
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form, for example a map with tuples
@@ -281,7 +281,7 @@ impl Value {
         Self(Repr::Json(text))
     }
 
-    /// Creates a foreign value: a value of another program that JSON cannot represent.
+    /// Creates a foreign value: one that another program stored and that JSON cannot represent.
     ///
     /// `data` is in the encoding of the format that read the value. Only that format can write the
     /// value back. [`get`](Self::get) and every other format return an error for a foreign value.

@@ -13,7 +13,7 @@ use super::version::{SaveId, Version};
 pub struct Draft {
     /// The session's data, as the format encoded it.
     pub data: Bytes,
-    /// The session's facts.
+    /// The session's facts: its times, its owner and its label.
     pub meta: Meta,
     /// The random id of this save. A store writes it to the entry and uses it as the entry's
     /// version.
@@ -66,7 +66,7 @@ impl Draft {
 pub struct Entry {
     /// The session's data, as the format encoded it.
     pub data: Bytes,
-    /// The session's facts.
+    /// The session's facts: its times, its owner and its label.
     pub meta: Meta,
     /// The version against which a later [`save`](crate::store::Store::save) compares.
     pub version: Version,
@@ -126,7 +126,7 @@ fn debug_without_values(
         .finish_non_exhaustive()
 }
 
-/// The facts of a session that are not among its items. Times are whole milliseconds.
+/// The facts of a session: its times, its owner and its label. Times are whole milliseconds.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Meta {

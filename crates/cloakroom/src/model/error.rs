@@ -122,7 +122,7 @@ pub enum ErrorKind {
     Timeout,
     /// The store has no room for another session.
     Full,
-    /// At every permitted try, a concurrent request had changed the session first.
+    /// Every permitted try failed, because concurrent changes to the session came first.
     Conflict,
     /// The session was logged out, moved or expired during this request. Nothing was saved.
     Interrupted,
@@ -135,7 +135,7 @@ pub enum ErrorKind {
     TooLarge,
     /// A stored entry cannot be read.
     Corrupt,
-    /// The edit came too late: the request is over, and its edits have been committed.
+    /// The edit came too late: the request is over, or a save of the session has failed.
     Finished,
     /// The store or the format does not support this operation.
     Unsupported,
@@ -154,9 +154,8 @@ impl ErrorKind {
 
     /// Returns the status with which a service answers a request that failed this way.
     ///
-    /// It is 503 if trying again may help, 400 for [`Interrupted`](Self::Interrupted), 403
-    /// for [`TooManySessions`](Self::TooManySessions), and 500
-    /// otherwise.
+    /// It is 503 if trying again may help, 400 for [`Interrupted`](Self::Interrupted), 403 for
+    /// [`TooManySessions`](Self::TooManySessions), and 500 otherwise.
     ///
     /// # Examples
     /// ```

@@ -2,12 +2,13 @@ use std::time::{Duration, SystemTime};
 
 /// When one session ends, as requested with [`set_expiry`](crate::Session::set_expiry).
 ///
-/// It is stored with the session. If the site sets an absolute lifetime, the session never lasts
-/// longer than that.
+/// The expiry is stored with the session. If the site sets an absolute lifetime, the session never
+/// lasts longer than that.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Expiry {
-    /// When the site's policy ends it: the options of [`SessionsBuilder`](crate::SessionsBuilder).
+    /// When the site's policy ends the session. The options of
+    /// [`SessionsBuilder`](crate::SessionsBuilder) set the policy.
     #[default]
     Policy,
     /// This long after the session was last saved or touched.

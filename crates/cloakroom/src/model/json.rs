@@ -40,8 +40,8 @@ pub(super) struct Refused {
     pub(super) source: serde_json::Error,
 }
 
-/// Wraps `json`, which is a serializer or the part of a serializer that writes an array or an
-/// object. Refuses values that would not read back, and passes all other values on.
+/// Wraps `json`: a serializer, or the part of one that writes an array or an object. Refuses values
+/// that would not read back as the same value, and passes all other values on.
 struct Checked<'a, S> {
     json: S,
     place: Place<'a>,

@@ -48,9 +48,9 @@ pub const TABLE_NAME_BYTES: usize = 63;
 /// The tolerated difference between the clocks of a site's servers.
 ///
 /// If the clocks differ by less, a session ends at most this much earlier or later than it should.
-/// If the times of a session are further in the future by the clock of a server, that server
-/// ignores the session; otherwise, the session would outlast its lifetime there. Synchronised
-/// clocks differ by less than a second.
+/// A server ignores a session whose times are further in the future by the server's clock, because
+/// the session would outlast its lifetime on that server. Synchronised clocks differ by less than a
+/// second.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 
 /// Checks the name of a store's table: a letter or `_`, followed by letters, digits and `_`, at

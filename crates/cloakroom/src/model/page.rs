@@ -9,7 +9,7 @@ use super::key::StoreKey;
 ///
 /// The pages of a list are not a snapshot. An entry that exists from the first call to the last is
 /// listed at least once, and may be listed more than once. The list ends with the page whose
-/// [`next`](Self::next) is `None`: an earlier page may also have fewer entries than the limit, or
+/// [`next`](Self::next) is `None`. Earlier pages, too, may have fewer entries than the limit, or
 /// none.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -36,8 +36,8 @@ impl Page {
 
     /// Creates a page of the first `limit` entries in `entries`.
     ///
-    /// This is for a store that lists entries in the order of their keys. Such a store passes one
-    /// entry more than `limit`, if it has one, to show that another page follows.
+    /// This is for a store that lists entries in the order of their keys. Such a store passes up to
+    /// `limit + 1` entries: the additional entry shows that another page follows.
     ///
     /// # Examples
     /// ```
@@ -61,7 +61,7 @@ impl Page {
         Self::new(entries, next)
     }
 
-    /// Creates, from the whole list, the page of up to `limit` entries after the cursor `after`.
+    /// Creates a page from the whole list: up to `limit` entries after the cursor `after`.
     ///
     /// This is for a store that can only read the whole list. The entries may come in any order;
     /// the page lists them in the order of their keys' bytes.

@@ -13,8 +13,8 @@ pub(crate) struct EntryRef {
     pub(crate) key: Option<SessionKey>,
     pub(crate) store_key: StoreKey,
     pub(crate) version: Version,
-    /// Whether the entry is in the namespace of a former cookie. The next save moves it to the
-    /// current namespace.
+    /// Whether the entry is in the namespace of a [former cookie](crate::Cookie::formerly). The
+    /// next save moves it to the current namespace.
     pub(crate) is_former: bool,
 }
 

@@ -5,11 +5,12 @@ use super::entry::Meta;
 use super::key::StoreKey;
 use super::owner::Owner;
 
-/// What stays for a short time at the old key of a session that has moved to a new key.
+/// A marker that stays for a short time at the old key of a session that has moved to a new key.
 ///
 /// A login gives the session a new key. A request that the browser sent before it received the new
-/// key still carries the old one. At the tombstone, this request learns that the session has moved.
-/// Without the tombstone it would start a new session, whose cookie would replace the login's.
+/// key still carries the old one. The tombstone shows that the session of this request has moved.
+/// Without a tombstone, the request could start a new session, and the cookie of that session would
+/// replace the cookie of the login.
 ///
 /// # Examples
 /// ```
@@ -49,14 +50,14 @@ impl Tombstone {
 }
 
 impl Meta {
-    /// The `created` time of every tombstone, in milliseconds since 1970. It is the last time that
-    /// a store can keep, which no session has.
+    /// The `created` time of every tombstone, in milliseconds since 1970. It is the latest time
+    /// that a store can keep. No session has it.
     pub const TOMBSTONE_CREATED: i64 = LAST_MILLI;
 
     /// Creates the facts of a [`Tombstone`] that is kept until `expires`.
     ///
-    /// A tombstone has no owner here, so that a list of an owner's sessions does not contain it.
-    /// Its `created` time is [`TOMBSTONE_CREATED`](Self::TOMBSTONE_CREATED).
+    /// The facts have no owner, so that a list of an owner's sessions does not contain the
+    /// tombstone. Their `created` time is [`TOMBSTONE_CREATED`](Self::TOMBSTONE_CREATED).
     ///
     /// # Examples
     /// ```

@@ -41,7 +41,7 @@ impl Commit {
         }) = &committed
             && let Err(error) = limit.enforce(core, &owner, &base.entry.store_key).await
         {
-            // The login is saved, so it must not fail. The next login ends what this one left.
+            // The login is saved, so it must not fail. The next login ends the excess sessions.
             let error = format!("{error:#}");
             tracing::warn!(error, "a user has more sessions than allowed");
         }
@@ -101,9 +101,9 @@ async fn create(core: &Core, write: &Write) -> Result<Committed> {
     Ok(Committed::saved(write.saved(entry)))
 }
 
-/// Creates a session for a login whose session is gone from its key. Every other commit fails then,
-/// because a logout wins over it. A login does not fail, because its user has just been
-/// authenticated.
+/// Creates a session for a login that no longer finds a session at its key. Every other commit
+/// fails in this case, because the session may have been logged out, and a logout is final. A login
+/// does not fail, because its user has just been authenticated.
 ///
 /// If `tombstone` shows that the same user has just logged in with the same key, the new session
 /// gets a copy of the items of the other login's session. Each of the two responses sets a cookie,
@@ -298,9 +298,9 @@ impl Race<'_> {
     /// Returns the entry if a rename whose answer was lost has moved it.
     async fn renamed(&self) -> Result<Option<SavedEntry>> {
         // A store that renames in one step writes the draft at the new key. The provided `rename`
-        // of the trait first creates a copy there, whose other version proves nothing. Then it
-        // replaces the old entry by one with the version of the draft. If that version is at the
-        // old key, the session has moved.
+        // of the trait first creates a copy at the new key. The copy has another version, which
+        // proves nothing. Then `rename` replaces the old entry by one with the version of the
+        // draft. If that version is at the old key, the session has moved.
         for (key, to) in &self.moved_to {
             let Loaded::Session((_, version)) = self.core.reload(to).await? else {
                 continue;

@@ -17,7 +17,8 @@ use crate::model::{
 /// The state shared by all handles and sessions of one [`Sessions`](crate::Sessions).
 pub(crate) struct Core {
     pub(crate) backend: Backend,
-    /// The rules of the backend. Every request needs them, and the backend computes them.
+    /// The rules of the backend. They are kept here because every request needs them, and the
+    /// backend computes them for each call.
     pub(crate) rules: FormatRules,
     pub(crate) cookie: Cookie,
     pub(crate) policy: Policy,
@@ -79,7 +80,8 @@ impl Core {
         Ok(self.alive(store_key, found).await)
     }
 
-    /// Loads the session at `store_key` if it is alive, with a version that a write can build on.
+    /// Loads the session at `store_key` if it is alive. Its version includes the origin's version,
+    /// which a write needs.
     pub(crate) async fn reload(&self, store_key: &StoreKey) -> Result<Loaded<(Record, Version)>> {
         let found = self.backend.reload(store_key, self.now()).await?;
         Ok(self.alive(store_key, found).await)
@@ -119,8 +121,8 @@ impl Core {
         Loaded::Nothing
     }
 
-    /// Returns whether a tombstone that expires at `expires` is in use. One that expires too late
-    /// was written by a server whose clock is too far ahead.
+    /// Returns whether a tombstone that expires at `expires` is valid at `now`. A tombstone that
+    /// expires too late was written by a server whose clock is too far ahead.
     fn is_current(&self, expires: SystemTime, now: SystemTime) -> bool {
         let latest = now + self.backend.tombstone_age() + limits::CLOCK_SKEW;
         expires > now && expires <= latest
@@ -262,8 +264,8 @@ impl Core {
         if meta.owner.is_some() {
             for _ in 0..END_TRIES {
                 // Deleting the entry at once could delete a tombstone instead, and with it the only
-                // trace of the new key. So the entry is first replaced by an expired one, which
-                // fails if the session has moved.
+                // trace of the new key. So the entry is first replaced by an expired one. The
+                // replacement fails if the session has moved.
                 if self.expire(&at, meta).await? {
                     break;
                 }
@@ -315,7 +317,7 @@ static FROM_THE_FUTURE: OncePerMinute = OncePerMinute::new();
 pub(crate) const MAX_PAGES: usize = 10_000;
 
 /// How many tombstones are followed to a session. Each is the trace of a login or a new key within
-/// the last minute.
+/// the site's `tombstone_age`, a minute by default.
 const MAX_MOVES: usize = 8;
 
 /// How many times a session that is being ended may be saved or moved by other requests before its

@@ -193,8 +193,8 @@ impl SessionHandle {
         self.resolved().session.get().cloned()
     }
 
-    /// Returns the handle of the session layer with this cookie name: this one, or one of the
-    /// layers around it.
+    /// Returns the handle of the session layer with this cookie name: the layer of this handle, or
+    /// one of the layers around it. Returns `None` if no layer has this name.
     ///
     /// # Examples
     /// ```
@@ -223,7 +223,7 @@ impl SessionHandle {
         None
     }
 
-    /// Returns what the response needs for the saves that the store has acknowledged so far.
+    /// Returns the headers for the saves and logouts that the store has acknowledged so far.
     ///
     /// When [`finish`](crate::Sessions::finish) fails, an adapter applies these effects to its
     /// error response. The browser then gets the cookie of a session that `save().await` stored
@@ -318,7 +318,8 @@ impl SessionHandle {
         Ok(self.acknowledged())
     }
 
-    /// Finishes the request unless a store call is needed, in which case it returns `None`.
+    /// Finishes the request if that needs no store call. Otherwise returns `None`, and
+    /// [`finish`](Self::finish) must be called.
     #[cfg(feature = "tower")]
     pub(crate) fn finish_at_once(&self, completion: Completion) -> Option<Effects> {
         let Some(completion) = self.completion(completion) else {

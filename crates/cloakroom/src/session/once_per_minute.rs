@@ -11,7 +11,7 @@ impl OncePerMinute {
         Self(AtomicI64::new(i64::MIN))
     }
 
-    /// Returns whether the warning is due at `now`, and counts it if it is.
+    /// Returns whether the warning is due at `now`. If it is, it is due again a minute later.
     pub(super) fn is_due(&self, now: SystemTime) -> bool {
         let (now, last) = (millis(now), self.0.load(Ordering::Relaxed));
         // The difference is also large if the clock was set back, so the warning is then due, too.

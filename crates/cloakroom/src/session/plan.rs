@@ -7,7 +7,7 @@ use crate::model::{
     Draft, EntryRef, Error, ErrorKind, Meta, Record, Result, SavedEntry, Tombstone,
 };
 
-/// The point in a request at which a commit happens. It decides what the commit includes.
+/// The point in a request at which a commit happens. The point decides what the commit includes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum CommitPoint {
     /// The handler called `save`.
@@ -50,7 +50,7 @@ pub(crate) enum Plan {
     Save(SavedEntry, Write),
     /// Replace the entry and give it a new key.
     Rename(SavedEntry, Write),
-    /// Write a new entry for a login under a key that is no longer in use.
+    /// Write a new entry for a login whose request has the old key of a session that has moved.
     LogIn(Tombstone),
     /// Delete the entry, because the edits set an expiry that has passed.
     End(SavedEntry),

@@ -32,8 +32,8 @@ impl Policy {
             .map_or(idle, |end| end.min(idle))
     }
 
-    /// Returns how long after the last save or touch a read extends the session, or `None` if reads
-    /// do not extend it.
+    /// Returns how much time must have passed since the last save or touch for a read to extend the
+    /// session, or `None` if reads do not extend it.
     ///
     /// The result is at most half of the idle time. A visitor whose requests are no further apart
     /// than half of the idle time therefore stays logged in, even if `set_expiry` has shortened the

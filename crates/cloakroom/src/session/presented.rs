@@ -37,8 +37,8 @@ struct PresentedKey {
 
 /// What the keys of a request open.
 pub(crate) struct Opened {
-    /// The session of the request, if exactly one is alive; otherwise the tombstone of one that
-    /// has moved, if there is one.
+    /// The live session, if exactly one key opens one. If no key does, the tombstone of a session
+    /// that has moved, if a key leads to one.
     pub(crate) session: Loaded<(SavedEntry, Record)>,
     /// The live sessions, if there are several. None of them is used.
     pub(crate) refused: Vec<SavedEntry>,
@@ -88,8 +88,8 @@ impl Presented {
         !self.names.is_empty()
     }
 
-    /// Returns the former cookies of `cookie` that the browser may still have: it has sent their
-    /// names, and no later cookie replaces them.
+    /// Returns the former cookies of `cookie` that the browser may still have: those whose names it
+    /// has sent, unless a later cookie replaces them.
     pub(crate) fn former<'a>(&self, cookie: &'a Cookie) -> impl Iterator<Item = &'a Cookie> {
         let names = self.names;
         let sent = cookie.accepted().enumerate().skip(1);
@@ -210,8 +210,8 @@ fn warn(core: &Core, used: &str) {
 /// One limit for the whole process, because the warning has the same cause for all visitors.
 static SEVERAL_KEYS: OncePerMinute = OncePerMinute::new();
 
-/// The maximum number of different keys that are looked up for one request. A browser has more only
-/// if an attacker planted them.
+/// The maximum number of different keys that are looked up for one request. A browser has more keys
+/// only if an attacker planted them.
 const MAX_KEYS: usize = 4;
 
 #[cfg(test)]

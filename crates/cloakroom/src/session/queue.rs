@@ -10,8 +10,9 @@ use crate::model::{Error, ErrorKind, Result, StoreKey};
 /// writers would keep losing to each other. With it, even a thousand commits succeed, one after
 /// another.
 ///
-/// A turn is the only lock of this crate that is held across an await. Only commits wait for it,
-/// never handlers, and a session without a conflict has no line.
+/// A turn, here or in a [`Session`](super::Session), is the only lock of this crate that is held
+/// across an await. Only commits wait for a turn; reading and editing never do. A session without a
+/// conflict has no line.
 #[derive(Debug, Default)]
 pub(crate) struct CommitQueue(Arc<Mutex<Lines>>);
 

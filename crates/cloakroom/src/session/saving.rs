@@ -149,7 +149,7 @@ impl Session {
 }
 
 /// A commit that is in progress. The response waits until the commit is done. If this value is
-/// dropped earlier, a replayed edit has panicked, and the commit has failed.
+/// dropped before `done` is set, a replayed edit has panicked, and the commit has failed.
 struct UnderWay {
     session: Session,
     done: bool,

@@ -1229,8 +1229,8 @@ impl Session {
         self.lock().flushes() > 0
     }
 
-    /// Returns whether the browser's key named no live session and the new session is not worth
-    /// keeping.
+    /// Returns whether the browser's keys led to no session, live or moved, and the new session is
+    /// not worth keeping.
     pub(crate) fn is_unknown(&self) -> bool {
         let shared = self.lock();
         shared.is_unknown() && !shared.record.is_worth_keeping()

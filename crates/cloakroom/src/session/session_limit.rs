@@ -8,7 +8,7 @@ use crate::model::{Error, ErrorKind, Meta, Owner, Result, StoreKey};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum OverLimit {
-    /// The user's oldest session ends. Sessions count from their last login.
+    /// The user's oldest session ends. The age of a session counts from its last login.
     EndOldest,
     /// The login fails with [`TooManySessions`](ErrorKind::TooManySessions).
     RefuseLogin,

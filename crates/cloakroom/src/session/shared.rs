@@ -167,7 +167,8 @@ impl SharedState {
         self.moved = Some(tombstone);
     }
 
-    /// Returns whether the browser sent no key of a session, not even one that has moved.
+    /// Returns whether the browser's keys led to no session, live or moved, and the handler did not
+    /// flush the session.
     pub(super) fn is_unknown(&self) -> bool {
         self.base.is_none() && self.moved.is_none() && self.refused.is_empty() && self.flushes == 0
     }

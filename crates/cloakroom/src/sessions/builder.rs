@@ -260,17 +260,18 @@ impl SessionsBuilder {
     /// Sets how long a [tombstone](crate::store::Tombstone) stays at the old key of a session that
     /// has moved to a new key, as it does at each login.
     ///
-    /// A request with the old key finds the tombstone if the browser sent it before it received the
-    /// new key. The session is then empty, an edit fails with
+    /// A request that the browser sent before it received the new key finds the tombstone. The
+    /// session of this request is empty, saving an edit fails with
     /// [`Interrupted`](ErrorKind::Interrupted), and no cookie is set, so the cookie of the login
-    /// stays. A second login of the same user gets its own session with a copy of the items, for
-    /// instance after a double click.
+    /// stays. A second login of the same user, for instance after a double click, gets its own
+    /// session with a copy of the items.
     ///
-    /// Defaults to a minute: long enough for requests under way, short enough for a browser that
-    /// never received the new key, which starts a new session after that time. The price: each move
-    /// leaves a small entry for this time. Must be between 10 seconds and an hour. Has no effect if
-    /// the store does not promise [`tombstones`](crate::store::Guarantees#structfield.tombstones)
-    /// or if the format keeps none, as Django's formats do not.
+    /// Defaults to a minute. This is long enough for requests under way. It is also short enough
+    /// for a browser that never received the new key: after this time, such a browser gets a new
+    /// session. The price: each move leaves a small entry for this time. Must be between 10 seconds
+    /// and an hour. Has no effect if the store does not promise
+    /// [`tombstones`](crate::store::Guarantees#structfield.tombstones), or if the format keeps
+    /// none, as is the case for Django's formats.
     ///
     /// # Examples
     /// ```
@@ -304,9 +305,9 @@ impl SessionsBuilder {
     /// Limits the number of sessions that a user may have at once.
     ///
     /// The limit applies when a user logs in: the login either [ends the user's oldest
-    /// session](OverLimit::EndOldest) or [fails](OverLimit::RefuseLogin). If two logins of a user
-    /// are refused or accepted at the same moment, the number may exceed the limit by one until the
-    /// next login.
+    /// session](OverLimit::EndOldest) or [fails](OverLimit::RefuseLogin). If a user logs in twice
+    /// at the same moment, the number may exceed the limit by one. With `EndOldest`, the user's
+    /// next login ends the excess session.
     ///
     /// Defaults to no limit. The price: a login lists the sessions of its user. Building fails if
     /// the store or the format keeps no owners.
@@ -382,9 +383,10 @@ impl SessionsBuilder {
     ///
     /// [`NoStore`](CacheControl::NoStore) keeps each of these responses out of the browser's cache
     /// as well. The price: Firefox and Safari do not put such a page into their back/forward cache,
-    /// and Chrome only in some cases, so going back to the page loads it again. `NoStore` covers
-    /// only responses that set or remove the cookie. Pages that must not come back after a logout,
-    /// such as those of members, need `no-store` on every response, which the site must set itself.
+    /// and Chrome does so only in some cases. Going back to the page then loads it again. `NoStore`
+    /// covers only responses that set or remove the cookie. Pages that must not come back after a
+    /// logout, such as those of members, need `no-store` on every response, which the site must set
+    /// itself.
     ///
     /// With [`Unchanged`](CacheControl::Unchanged), the site must set all these headers itself.
     ///
@@ -478,6 +480,9 @@ impl SessionsBuilder {
     ///   [`ttl`](crate::CachedBackend::ttl) of the cache is at least as long as `max_age`, or at
     ///   least as long as `max_lifetime`,
     /// * if the `ttl` is zero,
+    /// * if [`tombstone_age`](Self::tombstone_age) is not between 10 seconds and an hour,
+    /// * if [`max_sessions`](Self::max_sessions) is zero, or if the store or the format keeps no
+    ///   owners for it,
     /// * if [`max_size`](Self::max_size) is higher than
     ///   [`SESSION_BYTES`](crate::limits::SESSION_BYTES),
     /// * if the format does not keep the [facts](crate::format::Facts) that an option needs.

@@ -158,8 +158,8 @@ impl Sessions {
         let core = self.core();
         let mut ended = 0;
         for _ in 0..MAX_PAGES {
-            // A call may miss a session that moves to a new key at the same time, so the last call
-            // is the one that finds none.
+            // A call may miss a session that moves to a new key at the same time, so the calls are
+            // repeated until one finds no entry.
             match core.backend.revoke_owned(owner, kept, core.now()).await? {
                 0 => return Ok(ended),
                 more => ended += more,
@@ -173,8 +173,8 @@ impl Sessions {
         ))
     }
 
-    /// Finds the key of the session with this tag. If the store can only list the sessions of a
-    /// user, this reads the list.
+    /// Finds the key of the session with this tag. If the store or the format cannot find sessions
+    /// by tag, searches the list of the user's sessions.
     async fn find_owned(&self, owner: &Owner, tag: &SessionTag) -> Result<Option<StoreKey>> {
         let backend = &self.core().backend;
         match backend.find(tag).await {

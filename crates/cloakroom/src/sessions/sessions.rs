@@ -106,12 +106,12 @@ impl Sessions {
     /// Does what [`begin`](Self::begin) does, for frameworks with their own header types.
     ///
     /// `cookie_lines` are the values of the request's `Cookie` headers. `outer` is the handle of
-    /// the session layer around this one, if there is one. [`SessionHandle::named`] of the new
-    /// handle can return `outer`.
+    /// the next outer session layer, if there is one. [`SessionHandle::named`] of the new handle
+    /// can return `outer`.
     ///
-    /// If a layer around this one serves the same `Sessions`, both handles refer to one session,
-    /// which is committed when the outermost handle is finished. If a layer around this one serves
-    /// another `Sessions` whose cookie has the same name, opening the handle returns a
+    /// If an outer layer serves the same `Sessions`, both handles refer to one session, which is
+    /// committed when the outermost handle is finished. If an outer layer serves another `Sessions`
+    /// whose cookie has the same name, opening the new handle returns a
     /// [`Config`](ErrorKind::Config) error.
     ///
     /// # Examples
@@ -142,15 +142,15 @@ impl Sessions {
         SessionHandle::new(Arc::clone(&self.0), presented, outer)
     }
 
-    /// Commits the edits of a request and returns what its response needs.
+    /// Commits the edits of a request and returns the headers that its response needs.
     ///
     /// Call it once per request: after the handler, and before any of the response is sent.
     /// `completion` is how the request ended; a [`StatusCode`](http::StatusCode) converts to it. If
     /// the request [failed](Completion), only a logout is carried out.
     ///
     /// After an error, do not send the handler's response, since it may claim a save that did not
-    /// happen. Send a response with [`ErrorKind::status`] instead, and apply the effects that
-    /// [`SessionHandle::acknowledged`] returns to it.
+    /// happen. Instead, send a response with [`ErrorKind::status`], and apply the effects of
+    /// [`SessionHandle::acknowledged`] to this response.
     ///
     /// If the future is dropped, a commit that has begun is finished in the background.
     ///

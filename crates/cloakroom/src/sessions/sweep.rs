@@ -90,7 +90,8 @@ impl Sweep {
         self
     }
 
-    /// Sweeps until `core` is dropped, which happens with the last clone of the `Sessions` value.
+    /// Sweeps until `core` is dropped, together with the last clone of the `Sessions`, the last of
+    /// its handles and the last of its sessions.
     async fn run(self, core: &Weak<Core>) {
         loop {
             tokio::time::sleep(jittered(self.interval)).await;
@@ -142,7 +143,7 @@ impl Default for Sweep {
     }
 }
 
-/// The one background sweep of a [`Core`].
+/// The background sweep of one [`Core`], the state that all clones of a `Sessions` share.
 pub(super) struct Background {
     /// `None` if sweeping is turned off.
     sweep: Option<Sweep>,

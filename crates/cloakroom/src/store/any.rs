@@ -47,7 +47,7 @@ impl fmt::Debug for AnyStore {
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
-/// Expands to the type of an argument. A reference has the lifetime, if one is given.
+/// Expands to the type of an argument. If a lifetime is given, a reference gets that lifetime.
 macro_rules! argument {
     ($($life:lifetime)? by_ref $type:ty) => { &$($life)? $type };
     ($($life:lifetime)? maybe $type:ty) => { Option<&$($life)? $type> };

@@ -27,8 +27,9 @@ pub struct Guarantees {
     pub evicts: bool,
     /// The store can list the sessions of an owner, the user that a session belongs to.
     pub owners: bool,
-    /// [`rename`](super::Store::rename) leaves the tombstone that it is given. Without this promise
-    /// it is given none, and the old key is unknown after the move.
+    /// [`rename`](super::Store::rename) leaves its [tombstone](super::Tombstone) at the old key.
+    /// Without this promise, Cloakroom passes no tombstone, and after the move there is no entry at
+    /// the old key.
     pub tombstones: bool,
     /// The store can list all sessions.
     pub scans: bool,

@@ -15,8 +15,8 @@ use crate::model::{
 /// A store in the memory of this process, for tests, development and sites that can afford to lose
 /// their sessions when the process ends.
 ///
-/// Its [guarantees](Guarantees) are `compares`, `revokes` and `owners`. It never drops an unexpired
-/// session.
+/// Its [guarantees](Guarantees) are `compares`, `revokes`, `owners`, `tombstones` and `scans`. It
+/// never drops an unexpired session.
 ///
 /// Its size is bounded in bytes. New sessions without an owner may fill 90 % of the bound; other
 /// writes may fill all of it. Visitors can therefore still log in while the site is flooded with
@@ -414,8 +414,8 @@ impl Table {
         }
         let expiries = self.rows.values().map(|row| row.meta.expires);
         let first = expiries.min().unwrap_or_else(never);
-        // In a full store, rows expire all the time. Waiting for `BETWEEN_SWEEPS` avoids that each
-        // new session causes a scan of all rows.
+        // In a full store, rows expire all the time. Without the wait of `BETWEEN_SWEEPS`, each new
+        // session would cause a scan of all rows.
         self.worth_sweeping_from = first.max(now + BETWEEN_SWEEPS);
     }
 }

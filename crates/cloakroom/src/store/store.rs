@@ -209,10 +209,10 @@ pub trait Store: Send + Sync + 'static {
     /// [`Stale`](Outcome::Stale) and changes nothing. `to` counts as taken if it equals `from`.
     /// `to` must be a fresh key that no other caller uses.
     ///
-    /// In the same step, writes `tombstone` to `from`. It is an entry like any other, with the save
-    /// id of `new`. It is `None` if the store does not promise
-    /// [`tombstones`](Guarantees#structfield.tombstones), or if the site or the format does without
-    /// them. Then `from` is free after the move.
+    /// In the same step, writes `tombstone` to `from`. A tombstone is an entry like any other, with
+    /// the save id of `new`. `tombstone` is `None` if the store does not promise
+    /// [`tombstones`](Guarantees#structfield.tombstones), or if the format keeps none. In that
+    /// case, `from` is free after the move.
     ///
     /// If the future is dropped or the process crashes, the session is either still at `from` or
     /// already at `to`. It is never lost.
@@ -224,9 +224,9 @@ pub trait Store: Send + Sync + 'static {
     ///    `Stale`.
     /// 3. Saves `new` over the copy, and deletes the expired entry at `from`.
     ///
-    /// An interruption can leave an orphan until it expires: the copy at `to`, whose key was not
-    /// issued yet, or the expired entry at `from`. Override the method if the store can move an
-    /// entry in one step.
+    /// An interruption can leave an orphan: the copy at `to`, whose key no browser has received, or
+    /// the expired entry at `from`. A sweep deletes the orphan once it has expired. Override the
+    /// method if the store can move an entry in one step.
     ///
     /// # Errors
     /// [`Unavailable`](ErrorKind::Unavailable); [`Full`](ErrorKind::Full);
@@ -390,8 +390,7 @@ pub trait Store: Send + Sync + 'static {
     /// entry with its resulting times.
     ///
     /// An entry that has expired at `touched`, or a [tombstone](super::Tombstone), is returned
-    /// unchanged.
-    /// Returns `None` if there is no entry.
+    /// unchanged. Returns `None` if there is no entry.
     ///
     /// The provided method calls [`load`](Self::load) and [`touch`](Self::touch), and returns the
     /// entry as it was loaded if another save comes between the two calls. Override the method if
@@ -427,8 +426,8 @@ pub trait Store: Send + Sync + 'static {
         }
     }
 
-    /// Returns the only 32-byte key that begins with `prefix`, or `None` if no such key, or more
-    /// than one, exists.
+    /// Returns the only 32-byte key that begins with `prefix`, or `None` if there is no such key or
+    /// more than one.
     ///
     /// The core passes the 12 bytes of a [`SessionTag`](crate::SessionTag).
     ///
