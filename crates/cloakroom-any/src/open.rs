@@ -67,8 +67,8 @@ impl StoreUrl {
     }
 }
 
-/// Returns the backend for `store`. If the URL names a cache, the backend uses it in front of the
-/// store.
+/// Returns the backend for `store`. If the URL has `cache` or `cache_secs`, the backend has a cache
+/// in front of the store.
 #[allow(dead_code, reason = "without any feature there is no store")]
 async fn backend(store: impl Store, url: &StoreUrl) -> Result<Backend> {
     let cached = match (&url.options.cache, url.options.cache_ttl) {

@@ -20,8 +20,8 @@ fn draw(
 ) -> Result<String> {
     let mut text = String::with_capacity(len);
     let mut bytes = [0; 64];
-    // Skip bytes at or above the largest multiple of the alphabet's length up to 256. Such bytes
-    // would favour the first characters of the alphabet.
+    // Use only the bytes below the largest multiple of the alphabet's length that is at most 256.
+    // The other bytes would favour the first characters of the alphabet.
     let even = 256 - 256 % alphabet.len();
     // Most of the 64 bytes are used, so filling the buffer once is almost always enough.
     for _ in 0..MAX_FILLINGS {
@@ -46,8 +46,8 @@ fn draw(
     ))
 }
 
-/// How many times the buffer is filled at most. Even a text of 64 characters almost never needs
-/// more than two fillings.
+/// The largest number of times that the buffer is filled. Even a text of 64 characters almost never
+/// needs more than two fillings.
 const MAX_FILLINGS: usize = 8;
 
 #[cfg(test)]

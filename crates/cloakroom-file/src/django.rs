@@ -36,8 +36,8 @@ use crate::threads::Threads;
 /// overwrite any change that was saved while the request was running.
 ///
 /// On Linux, a save exchanges the old file and the new one atomically, so it never restores a
-/// session that Django deletes during the save. On other systems, a save may restore such a
-/// session.
+/// session that Django deletes during the save. On other systems, and on file systems that cannot
+/// exchange files, a save may restore such a session.
 ///
 /// Only a key that consists of `a` to `z` and `0` to `9` becomes part of a file name. Any other key
 /// has no session.
@@ -78,11 +78,11 @@ pub fn open(settings: &Settings, path: impl AsRef<Path>) -> Result<Backend> {
 /// The store of Django's engine `file`: one file per session, all in one folder. The name of a file
 /// is the name of the cookie followed by the key.
 ///
-/// A create first claims the name with an empty file, and returns `Stale` if the file exists. Every
-/// write goes to a temporary file, which is flushed to the disk and then renamed. So a read needs
-/// no lock and never sees a partly written file. There is one lock for the whole folder. A write
-/// that compares versions holds this lock from the comparison until the write has finished. Django
-/// ignores the lock.
+/// A create first claims the name with an empty file, and returns `Stale` if the file exists. New
+/// data is written to a temporary file, which is flushed to the disk and then replaces the file of
+/// the session. So a read needs no lock and never sees a partly written file. There is one lock for
+/// the whole folder. A write that compares versions holds this lock from the comparison until the
+/// write has finished. Django ignores the lock.
 #[derive(Clone)]
 struct SessionFiles {
     files: Arc<Files>,
@@ -491,7 +491,8 @@ impl TempFile {
     /// Unlike [`rename`](Self::rename), this method never creates a file at `path`: Django deletes
     /// without taking the lock, and a logout must not be undone. The method exchanges the two files
     /// atomically and then compares the version of the old file. If Django has changed the old file
-    /// since the caller compared it, the method exchanges the two files back.
+    /// since the caller compared it, the method exchanges the two files back. If the file system
+    /// does not support the exchange, the method acts like `rename`.
     #[cfg(target_os = "linux")]
     fn replace(self, path: &Path, seen: &Version, files: &Files) -> Result<bool, Fault> {
         match self.exchange(path) {

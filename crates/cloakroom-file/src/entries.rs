@@ -140,12 +140,14 @@ impl Entries {
 
     /// Moves the session in two steps.
     ///
-    /// The first step replaces the file at the old path with the new contents, including the new
-    /// store key. From then on the old key opens no session. The second step moves the file to the
-    /// new path. With a tombstone, the second step writes a second file at the new path and then
-    /// replaces the file at the old path with the tombstone, so that there is no moment at which
-    /// the old path has no file. If a crash occurs between the steps, the next load of the old key
-    /// or the next listing of the owner's sessions completes the move, without a tombstone.
+    /// 1. Replaces the file at the old path with the new contents, including the new store key.
+    ///    From then on, the old key opens no session.
+    /// 2. Without a tombstone, moves the file to the new path. With a tombstone, writes a second
+    ///    file at the new path and then replaces the file at the old path with the tombstone. So
+    ///    the old path always has a file.
+    ///
+    /// If a crash occurs between the steps, the next load of the old key or the next listing of the
+    /// owner's sessions completes the move, without a tombstone.
     pub(super) fn rename(
         &self,
         from: &StoreKey,

@@ -70,8 +70,7 @@ impl Fault {
         }
     }
 
-    /// Returns the fault for a file that is not the session that should be there. `what` describes
-    /// the file.
+    /// Returns the fault for a file that is not the expected session. `what` describes the file.
     pub(crate) fn foreign(folder: &Path, what: impl fmt::Display) -> Self {
         let folder = folder.display();
         Self::new(

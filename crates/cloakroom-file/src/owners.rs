@@ -46,7 +46,7 @@ impl Entries {
         Ok(Page::new(entries(owned), next))
     }
 
-    /// Lists up to `limit` sessions of all owners and of none, subfolder by subfolder. A cursor is
+    /// Lists up to `limit` sessions, with and without an owner, subfolder by subfolder. A cursor is
     /// the number of a subfolder, as two bytes, and the name of the last file of the previous page.
     pub(super) fn scan(&self, after: Option<&Cursor>, limit: usize) -> Result<Page, Fault> {
         let (first, mut last) = match after.and_then(|after| after.as_bytes().split_first_chunk()) {
@@ -83,7 +83,7 @@ impl Entries {
         Ok(Page::new(entries(found), None))
     }
 
-    /// Creates the owner's mark for the session at `path`, which may still have to be written.
+    /// Creates the owner's mark for the session at `path`. The session need not be written yet.
     pub(super) fn mark(&self, owner: Option<&Owner>, path: &EntryPath) -> Result<(), Fault> {
         let Some(owner) = owner else {
             return Ok(());
@@ -137,7 +137,8 @@ impl Entries {
     }
 }
 
-/// Returns the first `limit` names after `after`, in order, and the last of them if more follow.
+/// Sorts the names and returns the first `limit` names after `after`. If more names follow, also
+/// returns the last name of the page.
 fn page_of_names<'a>(
     names: impl Iterator<Item = &'a str>,
     after: Option<&[u8]>,

@@ -155,7 +155,7 @@ mod tests {
 
         assert!(is_older(&file[..MAGIC.len()]));
         assert!(Record::decode(file.clone().into()).is_none());
-        // The rest of the file is not decoded after the magic bytes of the current layout either.
+        // The magic bytes of the current layout do not make the rest of the file decodable.
         let current = [MAGIC, &file[MAGIC.len()..]].concat();
         assert!(!is_older(&current[..MAGIC.len()]));
         assert!(Record::decode(current.into()).is_none());

@@ -86,8 +86,8 @@ impl Driver {
         Ok((rest, Encryption::On(verification)))
     }
 
-    /// Returns how to verify the server of a URL whose scheme alone asks for encryption: as with
-    /// `sslmode=verify-full`.
+    /// Returns how to verify the server if only the scheme of the URL requests encryption, as
+    /// `rediss` does. The result is the same as for `sslmode=verify-full`.
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) if the feature `tls` of the driver is off.

@@ -17,10 +17,10 @@ use crate::Verification;
 /// Methods that need the feature `rustls`.
 impl Verification {
     /// Returns the content of the file that `sslrootcert` names, or `None` if the authorities of
-    /// the machine are trusted. For drivers that parse the file.
+    /// the machine are trusted. For drivers that parse the file themselves.
     ///
     /// # Errors
-    /// As [`authorities`](Self::authorities).
+    /// Those of [`authorities`](Self::authorities).
     ///
     /// # Examples
     /// ```
@@ -70,7 +70,7 @@ impl Verification {
     /// The configuration uses ring, even if the process has another default provider or none.
     ///
     /// # Errors
-    /// As [`authorities`](Self::authorities).
+    /// Those of [`authorities`](Self::authorities).
     ///
     /// # Examples
     /// ```no_run
@@ -204,8 +204,10 @@ impl ServerCertVerifier for AnyName {
 }
 
 /// Installs ring as the default crypto provider of rustls, unless the application has installed
-/// one. For drivers that use the default provider: rustls panics if the build contains several
-/// providers and none is installed.
+/// one.
+///
+/// Drivers that use the default provider call this function, because rustls panics if the build
+/// contains several providers and none is installed.
 ///
 /// # Examples
 /// ```

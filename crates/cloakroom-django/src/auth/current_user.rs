@@ -185,7 +185,7 @@ impl Auth {
     /// `password_field` is the password field of the user's row.
     ///
     /// If the hash in the session was made with a [fallback](Self::fallback) secret, the session
-    /// gets a new session key, and a hash made with the current `SECRET_KEY`.
+    /// gets a new session key. Its hash is replaced with one made with the current `SECRET_KEY`.
     ///
     /// Check first that the user is active, and do not call this method for an inactive user:
     /// Django treats such a visitor as anonymous and leaves the session unchanged.
@@ -327,8 +327,8 @@ impl Auth {
 pub enum LoginStatus {
     /// The visitor is logged in.
     Valid,
-    /// The password has changed since the login, or the session contains no hash of the password
-    /// field. The session has been flushed, and the visitor is anonymous.
+    /// The session contains no valid hash of the password field, usually because the password has
+    /// changed since the login. The session has been flushed, and the visitor is anonymous.
     Ended,
 }
 

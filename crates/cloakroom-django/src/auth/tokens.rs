@@ -13,8 +13,8 @@ use crate::auth::signing::{Secrets, equal};
 /// password, so a token works only once.
 ///
 /// Times are in UTC, as on a Django site with `TIME_ZONE = "UTC"`. A Django site in another time
-/// zone writes its local time into tokens. Such a token expires too early or too late here, by the
-/// difference between the time zones, and so does a token from here on that site.
+/// zone writes its local time into tokens. A token of one side then expires too early or too late
+/// on the other side, by the difference between the time zones.
 ///
 /// # Examples
 /// ```
@@ -137,7 +137,8 @@ impl ResetTokens {
     /// has changed since, and it has not expired.
     ///
     /// The time taken does not depend on any secret. A token dated in the future is accepted, as in
-    /// Django: its signature is valid, so a clock must have been set back.
+    /// Django: its valid signature proves that the site made it, so a clock must have been set
+    /// back.
     ///
     /// # Examples
     /// ```

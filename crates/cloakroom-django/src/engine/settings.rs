@@ -552,8 +552,8 @@ impl Settings {
         CookieBackend::unsealed(self.signed(Medium::Cookie)).into()
     }
 
-    /// Returns a builder of the site's sessions, stored in `engine`, which is one of the engines
-    /// above.
+    /// Returns a builder of the site's sessions. `engine` is one of the engines above, or a
+    /// [`CachedBackend`](cloakroom::CachedBackend) that caches one of them.
     ///
     /// The builder has the values of this `Settings`. The background sweep, which deletes expired
     /// sessions, is off, because a Django site deletes them with its command `clearsessions`.

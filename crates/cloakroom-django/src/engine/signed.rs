@@ -18,8 +18,8 @@ use crate::wire::{json, key};
 /// The format of Django's signed text, which the engines `db`, `cached_db`, `file` and
 /// `signed_cookies` store.
 ///
-/// [`Settings::file_format`](super::Settings::file_format) returns one, for a store that keeps
-/// sessions in Django's files.
+/// [`Settings::file_format`](super::Settings::file_format) returns this format for a store that
+/// keeps sessions in Django's files.
 #[derive(Clone)]
 pub struct SignedFormat {
     pub(super) signer: Signer,
@@ -44,8 +44,8 @@ pub(super) enum Medium {
 impl SignedFormat {
     /// Returns when a session stored in a file ends.
     ///
-    /// If `_session_expiry` is a number of seconds, Django ignores when the file was written: with
-    /// a negative number the session has ended, and with a positive number it never ends.
+    /// If `_session_expiry` is a number of seconds, Django ignores the time of the file: with a
+    /// negative number the session has ended, and with a positive number the session never ends.
     fn file_expires(&self, bytes: &Bytes, items: &Items, changed: SystemTime) -> SystemTime {
         if bytes.is_empty() {
             // Another process has just created the file and is about to write it.

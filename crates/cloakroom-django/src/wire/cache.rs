@@ -8,7 +8,8 @@ pub const CACHE: &str = "django.contrib.sessions.cache";
 /// The prefix of the session key in the engine `cached_db`.
 pub const CACHED_DB: &str = "django.contrib.sessions.cached_db";
 
-/// The flags of a session in memcached: those that pymemcache sets for a pickle.
+/// The flags of a session in memcached: those that pymemcache, the client library of Django's
+/// backend `PyMemcacheCache`, sets for a pickle.
 pub const MEMCACHED_FLAGS: u32 = 1;
 
 /// An `exptime` that makes memcached remove an item at once.

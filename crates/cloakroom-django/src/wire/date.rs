@@ -32,9 +32,11 @@ pub fn iso(at: SystemTime) -> String {
 /// any character between date and time, and any number of digits in the fraction.
 ///
 /// Returns `None` for text without an offset, which Django itself cannot use. Also returns `None`
-/// for the few forms that Python accepts but ISO 8601 does not define: offsets with more than 59
-/// minutes or seconds or with a fraction, a fraction of a minute, and week dates that a digit or a
-/// hyphen separates from the time.
+/// for the few forms that Python accepts but ISO 8601 does not define:
+///
+/// * an offset with more than 59 minutes, more than 59 seconds, or a fraction of a second;
+/// * a time with a fraction of a minute;
+/// * a week date with a digit or a hyphen between the date and the time.
 ///
 /// # Examples
 /// ```
@@ -135,8 +137,8 @@ fn from_micros(micros: i64) -> SystemTime {
     }
 }
 
-/// Returns the date and time in UTC. Adds the time since 1970 to a civil date, because jiff's
-/// `Timestamp` ends a day before the year 9999 does.
+/// Returns the date and time in UTC. Adds the time since 1970 to a date without a time zone,
+/// because jiff's last `Timestamp` is a day before the end of the year 9999.
 fn utc(at: SystemTime) -> DateTime {
     let since = SignedDuration::from_micros(micros(at));
     EPOCH

@@ -331,9 +331,10 @@ pub fn parse_base62(text: &[u8]) -> Option<i64> {
 
 /// Compresses the text with zlib, or returns `None` if that saves fewer than two bytes.
 fn pack(json: &[u8]) -> Option<Vec<u8>> {
-    // For each block, zlib chooses the shorter of two Huffman codes: a fixed one, or one that is
-    // made for the block. By default, miniz_oxide uses the second one, which is longer for short
-    // texts. So a short text is compressed with both, and the shorter result is used.
+    // For each block, zlib tries two Huffman codes, a fixed code and a code made for the block, and
+    // uses the one with the shorter result. By default, miniz_oxide does not try both: it uses the
+    // code made for the block from 48 bytes on, even where the fixed code has the shorter result.
+    // So compress a short text once with each code, and use the shorter result.
     let short = (json.len() < MAX_SHORT).then(|| pack_as(json, CompressionStrategy::Fixed));
     let long = pack_as(json, CompressionStrategy::Default);
     [short.flatten(), long]

@@ -1,5 +1,5 @@
-//! Promises of the module `auth` that the vectors, which are cases recorded from a real Django, do
-//! not cover.
+//! Promises of the module `auth` that the vectors do not cover. The vectors are cases recorded from
+//! a real Django.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

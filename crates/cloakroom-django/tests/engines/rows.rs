@@ -26,9 +26,9 @@ pub(crate) struct Row {
 
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Kind {
-    /// Returns the time at which a session ends.
+    /// `load` returns the time at which a session ends.
     Table,
-    /// Does not return the time at which a session ends.
+    /// `load` does not return the time at which a session ends.
     Cache,
 }
 

@@ -103,7 +103,8 @@ pub(crate) fn items_of(object: &Ordered) -> Items {
     items
 }
 
-/// Returns the JSON that Django would write. Different items have different texts.
+/// Returns the JSON that Django would write. Tests compare items by this text, because different
+/// items have different texts.
 pub(crate) fn to_json(items: &Items) -> String {
     json::write(items).unwrap()
 }

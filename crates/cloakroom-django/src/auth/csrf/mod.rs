@@ -1,9 +1,9 @@
 //! CSRF protection for forms: Django's CSRF middleware without a web framework.
 //!
-//! Each browser has a [`Secret`], stored in a cookie or in the session. Every form contains a
-//! [masked](Secret::mask) copy of the secret, which is different each time, in a hidden field named
-//! [`FIELD`]. A page of another site cannot read the secret, so its forms contain no valid copy and
-//! are refused.
+//! Each browser has a [`Secret`], stored in a cookie or in the session. Every form has a hidden
+//! field named [`FIELD`], which contains a [masked](Secret::mask) copy of the secret. No two masked
+//! copies are alike. A page of another site cannot read the secret, so its forms contain no valid
+//! copy and are refused.
 //!
 //! * **A page with a form**: read the [secret](Csrf::secret) of the request, or make a
 //!   [new](Secret::random) one if the request has none. Put a [masked](Secret::mask) copy into the

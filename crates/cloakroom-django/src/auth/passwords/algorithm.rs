@@ -140,9 +140,9 @@ impl<'a> PasswordHash<'a> {
         }
     }
 
-    /// Returns whether this hash has other parameters, for instance other costs, than a new hash by
-    /// the same algorithm would have. Also returns `true` if the salt of a PBKDF2 or Argon2 hash is
-    /// too short.
+    /// Returns whether the parameters of this hash, for instance its costs, differ from those of a
+    /// new hash by the same algorithm. Also returns `true` if the salt of a PBKDF2 or Argon2 hash
+    /// is too short.
     pub(super) fn is_outdated(&self, iterations: u32) -> bool {
         match self {
             Self::Pbkdf2(stored) => stored.is_outdated(iterations),
@@ -155,8 +155,8 @@ impl<'a> PasswordHash<'a> {
         }
     }
 
-    /// Hashes the password once more if this hash has a lower cost than new hashes, with a cost
-    /// that makes up for the difference. Does nothing for Argon2 and scrypt, as in Django.
+    /// If this hash has a lower cost than new hashes, hashes the password again to spend the
+    /// missing time. Does nothing for Argon2 and scrypt, as in Django.
     ///
     /// [`Passwords::verify`](super::Passwords::verify) calls this function after a wrong password.
     /// So with PBKDF2 and bcrypt, a wrong password takes equally long for old and new hashes, and

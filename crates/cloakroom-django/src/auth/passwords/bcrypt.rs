@@ -63,12 +63,12 @@ impl<'a> BcryptHash<'a> {
         self.cost != COST
     }
 
-    /// Takes the time by which computing a new hash is slower than computing this hash. So a wrong
-    /// password takes equally long for old and new hashes, and an attacker cannot tell from the
-    /// time which users have an old hash.
+    /// Spends the time that a new hash takes longer to compute than this hash. So a wrong password
+    /// takes equally long for old and new hashes, and an attacker cannot tell from the time which
+    /// users have an old hash.
     ///
-    /// Each cost takes twice as long as the cost below it. So hashing once with each cost, from the
-    /// cost of this hash up to the last cost below `COST`, adds up to this time.
+    /// Each cost takes twice as long as the cost below it. So the missing time is the time of
+    /// hashing once with each cost, from the cost of this hash to the last cost below `COST`.
     pub(super) fn catch_up(&self, password: &str) {
         for cost in self.cost..COST {
             std::hint::black_box(hash(password, cost, self.salt));

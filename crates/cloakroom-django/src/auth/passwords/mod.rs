@@ -209,12 +209,16 @@ impl Passwords {
 
     /// Verifies a password against `encoded`, the password field of a user.
     ///
-    /// The time taken does not reveal which users exist or who has logged in since the cost of new
-    /// hashes was raised. If no password matches the field (because it is unusable, empty, damaged,
-    /// or by an algorithm that is not accepted), the call takes as long as computing a new hash.
-    /// The same is true if the password is wrong and the field is a PBKDF2 or bcrypt hash by the
-    /// preferred algorithm with a lower cost. For a user who does not exist, call
-    /// [`spend_time`](Self::spend_time).
+    /// A wrong password takes as long as computing a new hash in these two cases, so the time taken
+    /// does not reveal which users have such a field:
+    ///
+    /// * No password matches the field, because the field is unusable, empty, damaged, or a hash by
+    ///   an algorithm that is not accepted.
+    /// * The field is a PBKDF2 or bcrypt hash by the preferred algorithm, with a lower cost than
+    ///   new hashes have.
+    ///
+    /// For a user who does not exist, call [`spend_time`](Self::spend_time), so that the time taken
+    /// does not reveal which users exist.
     ///
     /// # Examples
     /// ```
@@ -264,8 +268,8 @@ impl Passwords {
         Ok(self.preferred.encode(password, &salt, self.iterations))
     }
 
-    /// Takes as long as computing a new hash, and so as long as [`verify`](Self::verify) for an
-    /// existing user.
+    /// Computes a new hash of `password` and discards it. This takes as long as
+    /// [`verify`](Self::verify) for an existing user.
     ///
     /// Call it when a login names an unknown user. Otherwise the response time reveals which users
     /// exist.

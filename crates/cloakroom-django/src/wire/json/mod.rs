@@ -17,7 +17,8 @@
 //! Rust type is an error.
 //!
 //! An item whose *name* is not a valid Rust string gets a substitute name: the noncharacter U+FDD0,
-//! followed by the JSON text of the original name. Writing restores the original name.
+//! followed by the JSON text of the original name without its quotes. Writing restores the original
+//! name.
 
 use bytes::Bytes;
 use cloakroom::session::{Items, Value};

@@ -8,8 +8,9 @@ use data_encoding::BASE64URL_NOPAD;
 use super::scan::{Charset, Scanner};
 use super::writer::escape;
 
-/// Converts a name in Python to the name of an item. If the name is not a valid Rust string,
-/// returns a substitute. `text` is UTF-8 that may contain halves of surrogate pairs.
+/// Converts a name in Python to the name of an item. Returns a substitute if the name is not a
+/// valid Rust string or begins like a substitute. `text` is UTF-8 that may contain halves of
+/// surrogate pairs.
 pub(in crate::wire) fn name(text: &[u8]) -> Name {
     match std::str::from_utf8(text) {
         Ok(text) if !text.starts_with(SUBSTITUTE) => Cow::Owned(text.to_owned()),

@@ -22,7 +22,7 @@ pub(in crate::wire) trait Sink {
 /// How bytes above `0x7F` are read.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(in crate::wire) enum Charset {
-    /// Each byte is a character, as Django reads them.
+    /// Each byte is one character, as in Django.
     Latin1,
     /// The bytes are UTF-8, as in values from a handler. The caller has validated them.
     Utf8,

@@ -230,10 +230,10 @@ fn float(number: f64) -> String {
     let shortest = format!("{number:e}");
     let (mantissa, _) = shortest.split_once('e').expect("`{:e}` writes an exponent");
     let decimals = mantissa.split_once('.').map_or(0, |(_, part)| part.len());
-    // If two shortest decimals are equally near to the number, Python writes the one with an even
-    // last digit, but `{:e}` writes the upper one. Rounding the number to as many digits results in
-    // the one with the even digit. The rounded text is used only if it parses back to the number,
-    // because next to a power of two it may be another number.
+    // Two shortest decimals can be equally near to the number. Python then writes the decimal with
+    // an even last digit, but `{:e}` writes the upper one. Rounding to the same number of digits
+    // results in the decimal that Python writes. Next to a power of two, the rounded decimal may
+    // be another number, so it is used only if it parses back to the original number.
     let rounded = format!("{number:.decimals$e}");
     let text = match rounded.parse::<f64>() {
         Ok(read) if number == read => rounded,

@@ -15,8 +15,9 @@
 //! error. The session does not count as empty, so the pickle is never overwritten. These pickles
 //! are refused:
 //!
-//! * malformed pickles, and pickles with objects that contain themselves, persistent ids, extension
-//!   codes or out-of-band buffers;
+//! * malformed pickles;
+//! * pickles in which an object contains itself;
+//! * pickles that use persistent ids, extension codes or out-of-band buffers;
 //! * pickles of anything but a dictionary;
 //! * pickles that exceed [`MAX_BYTES`], [`MAX_NODES`], [`MAX_DEPTH`] or [`MAX_EXPANDED`];
 //! * pickles that name a module or function used in attacks, for instance `os` or `eval`.

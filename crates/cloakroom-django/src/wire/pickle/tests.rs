@@ -201,7 +201,7 @@ fn classes_are_looked_up_by_the_protocol_of_the_pickle() {
 }
 
 #[test]
-fn the_last_of_two_items_with_one_name_counts_at_the_place_of_the_first() {
+fn a_repeated_name_keeps_its_first_position_and_its_last_value() {
     let items = read(&Bytes::from_static(
         b"}(\x8c\x01aK\x01\x8c\x01bK\x02\x8c\x01aK\x03u.",
     ))
