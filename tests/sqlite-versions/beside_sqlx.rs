@@ -1,4 +1,4 @@
-//! An application keeps its tables with sqlx in the file in which Cloakroom keeps its sessions.
+//! Tests that an application can use sqlx for tables in the same file as Cloakroom's sessions.
 
 use cloakroom::Sessions;
 use cloakroom_sqlite::SqliteStore;

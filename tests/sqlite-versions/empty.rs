@@ -1,1 +1,1 @@
-//! Empty: these packages have only tests.
+//! Empty: the packages in this folder have only tests.

@@ -17,12 +17,12 @@
 //!   response. When the server is back, the next call connects.
 //! * **A connection is lost** during a load or a delete: the statement is executed again on another
 //!   connection. If a connection is lost during a save, the outcome is unknown: the save returns
-//!   `Unavailable`, and the session layer loads the session once to see whether the save was
-//!   carried out.
+//!   `Unavailable`, and the session layer (the crate `cloakroom`) loads the session once to see
+//!   whether the save was carried out.
 //! * **Deadlocks and locked rows**: a statement is executed up to four times in total, and waits
 //!   for a lock for up to one second each time. Loads never wait for row locks. A backup that locks
 //!   tables blocks saves until the backup ends.
-//! * **Failover to a replica** that has not received every write: the last saves are missing,
+//! * **Failover to a replica** that has not received every write: the last writes are missing,
 //!   possibly including logouts, as with any asynchronous replication. With semi-synchronous
 //!   replication, Group Replication or Galera, another machine has received every acknowledged
 //!   commit. A save that a read-only server refuses has changed nothing. The store sends the save

@@ -112,7 +112,7 @@ impl Pool {
     /// transaction. Returns the number of rows that `first` changed.
     ///
     /// Tries again in the same cases as [`run`](Self::run) does for a statement that is not
-    /// repeatable. If the future is dropped, either both statements may have been executed or none.
+    /// repeatable. If the future is dropped, the transaction takes effect completely or not at all.
     pub(crate) async fn run_both(
         &self,
         doing: &'static str,
@@ -146,8 +146,8 @@ impl Pool {
     /// Ends the transaction of `db` after a statement in it has failed. When this returns, the
     /// transaction holds no locks, unless the server has yet to notice that `db` was closed.
     pub(crate) async fn end_transaction(&self, mut db: PooledConnection<'_>, failure: Failure) {
-        // If the rollback fails, the connection is closed, and the server rolls back when it
-        // notices that.
+        // After a failure other than `RolledBack`, or if the rollback fails, close the connection.
+        // The server rolls back when it notices that the connection is closed.
         if failure == Failure::RolledBack && db.command("ROLLBACK").await.is_ok() {
             db.release();
         } else {

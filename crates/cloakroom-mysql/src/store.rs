@@ -18,8 +18,8 @@ use crate::table::{self, Table};
 
 /// A store that keeps sessions in a table of a MySQL or MariaDB database.
 ///
-/// The [crate documentation](crate) lists its guarantees and its cost, and describes what happens
-/// when the server fails.
+/// The [crate documentation](crate) lists the store's guarantees and cost, and describes what
+/// happens when the server fails.
 ///
 /// Clones share their connections, which are closed when the last clone is dropped.
 ///
@@ -157,9 +157,9 @@ impl MysqlStore {
     }
 
     /// Reads one page of a list. The statement has three parameters: `selected`, the last key of
-    /// the previous page, and the number of rows. `selected` is the owner whose sessions are
-    /// listed. In a list of all sessions it is [`Meta::TOMBSTONE_CREATED`], which all tombstones
-    /// have as their `created` time, and the statement leaves out the rows with this time.
+    /// the previous page, and the number of rows. For a list of an owner's sessions, `selected` is
+    /// the owner. For a list of all sessions, `selected` is [`Meta::TOMBSTONE_CREATED`], the
+    /// `created` time of every tombstone, and the statement leaves out the rows with this time.
     async fn page(
         &self,
         doing: &'static str,
@@ -181,8 +181,8 @@ impl MysqlStore {
         Ok(Page::up_to(limit, owned.collect::<Result<_>>()?))
     }
 
-    /// Executes a statement that writes at most one row. If it writes a row, returns `version` as
-    /// the new version.
+    /// Executes a statement that writes at most one row. If the statement writes a row, returns
+    /// `Written` with `version`; otherwise returns `Stale`.
     async fn write(
         &self,
         doing: &'static str,
@@ -276,7 +276,7 @@ impl Store for MysqlStore {
     ) -> Result<Outcome> {
         let table = &self.0.table;
         table.check(to, new)?;
-        // An entry cannot move to its own key, and MySQL would not report such a move as an error.
+        // An entry must not move to its own key, but MySQL would accept such a move.
         let Some(seen) = table::version_value(seen).filter(|_| from != to) else {
             return Ok(Outcome::Stale);
         };

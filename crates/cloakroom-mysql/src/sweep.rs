@@ -9,7 +9,8 @@ use crate::pool::{Answer, MAX_TRIES, Pool, PooledConnection, Statement};
 pub(crate) struct Sweep {
     /// Reads the positions of the next expired rows, in the order of the sweep. Locks nothing.
     pub(crate) due: String,
-    /// Locks those of the found rows that are still expired, and returns their keys.
+    /// Locks the found rows that are still expired and that no other transaction has locked.
+    /// Returns the keys of the rows that it locked.
     pub(crate) claim: String,
     /// Deletes the locked rows.
     pub(crate) delete: String,

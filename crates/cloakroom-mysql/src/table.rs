@@ -15,8 +15,8 @@ const CREATE: &str = "INSERT INTO `{table}`
     (version, data, created_at, touched_at, expires_at, sweep_bucket, owner, label, lookup)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-// One statement suffices, whether or not the owner or the hour of the expiry changes: InnoDB does
-// not write to an index whose columns keep their values.
+// The statement always sets the indexed columns `sweep_bucket` and `owner`. This costs nothing if
+// their values stay the same: InnoDB does not write to an index whose columns keep their values.
 const SAVE: &str = "UPDATE `{table}`
     SET version = ?, data = ?, created_at = ?, touched_at = ?, expires_at = ?, sweep_bucket = ?,
         owner = ?, label = ?
@@ -56,7 +56,8 @@ const OWNED_KEYS: &str = "SELECT lookup FROM `{table}` WHERE owner = ? AND looku
 // Compares the owner again, because another statement may have changed a row in the meantime.
 const REVOKE: &str = "DELETE FROM `{table}` WHERE owner = ? AND lookup IN ({keys})";
 
-// Without the tombstones, whose `created_at` is the last time that a store can keep.
+// The first parameter is the `created_at` of every tombstone, which is later than that of any
+// session. So the statement returns no tombstones.
 const SCAN: &str = "SELECT created_at, touched_at, expires_at, owner, label, lookup
     FROM `{table}` WHERE created_at < ? AND lookup > ? ORDER BY lookup LIMIT ?";
 
@@ -223,7 +224,7 @@ pub(crate) fn store_key(row: Row, doing: &'static str) -> Result<StoreKey> {
     Ok(StoreKey::new(&Columns::of(row, doing).next::<Vec<u8>>()?))
 }
 
-/// Reads the first five columns of a row that `LOAD` or `OWNED_BY` returned.
+/// Reads the first five columns of a row that `LOAD`, `OWNED_BY` or `SCAN` returned.
 fn meta(columns: &mut Columns) -> Result<Meta> {
     Ok(Meta::new(
         from_millis(columns.next()?),
@@ -337,7 +338,8 @@ mod tests {
         let one = one.unwrap();
 
         let (at, keys) = (Value::from(&one[..]), padded_keys(&[one]));
-        // What the statement selects by, the last key of the previous page, and the number of rows.
+        // The parameters of the statements that list rows: `selected`, an empty key, and the number
+        // of rows.
         let list = |selected: Value| vec![selected, Value::from(&[][..]), 10.into()];
         let revoke = iter::once("42".into()).chain(keys.clone()).collect();
         let claim: Vec<_> = keys.iter().cloned().chain([Value::from(0)]).collect();

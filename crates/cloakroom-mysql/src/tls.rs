@@ -23,14 +23,14 @@ pub(crate) fn options(verification: &Verification, host: &str) -> Result<SslOpts
         .with_danger_tls_hostname_override(address.map(str::to_owned)))
 }
 
-/// Returns options with which `sslmode=verify-ca` accepts a certificate that the driver refused
-/// because the host is not among its names. Returns `None` if `cause` is a different error, or if
-/// the mode is `verify-full`.
+/// Returns the options for a second attempt to connect with `sslmode=verify-ca`, after the driver
+/// refused a certificate that does not contain the name of the host. Returns `None` if `cause` is a
+/// different error, or if the mode is `verify-full`.
 ///
-/// The option `skip_domain_validation` should make the driver ignore the names in the certificate.
-/// The option has no effect, because the driver does not recognize the error type of recent
-/// versions of rustls. With the returned options, the driver expects one of the names in the
-/// certificate, and a second attempt to connect verifies everything else.
+/// With `verify-ca`, the option `skip_domain_validation` should make the driver ignore the names in
+/// the certificate. The option has no effect, because the driver does not recognize the error type
+/// of recent versions of rustls. So the returned options tell the driver to expect one of the names
+/// in the certificate. The second attempt still verifies everything except the name of the host.
 pub(crate) fn with_name_of_certificate(options: &Opts, cause: &Cause) -> Option<Opts> {
     let tls = options
         .ssl_opts()
@@ -51,8 +51,8 @@ pub(crate) fn with_name_of_certificate(options: &Opts, cause: &Cause) -> Option<
     Some(options.into())
 }
 
-/// Returns a name for which a certificate is valid. `presented` describes one of the names in the
-/// certificate, in the words of rustls.
+/// Returns a name for which a certificate is valid. `presented` is the text with which an error of
+/// rustls describes one of the names in the certificate.
 fn name_of(presented: &str) -> Option<String> {
     let inside = |kind: &str| presented.strip_prefix(kind)?.strip_suffix(')');
     match inside("DnsName(") {

@@ -36,8 +36,8 @@ pub(crate) struct Connection<S> {
     /// The total [`weight`](Statements::weight) of the statements in progress.
     load: AtomicUsize,
     retired: AtomicBool,
-    /// The time at which a caller first dropped a call that was not answered, or `None` if an
-    /// answer to any call has arrived since then.
+    /// When a caller dropped an unanswered call for the first time since the last answer, or `None`
+    /// if no caller has done so.
     silent_since: Mutex<Option<Instant>>,
 }
 
@@ -174,7 +174,8 @@ impl<S: Statements> Connection<S> {
         };
         let (begun, ran, committed) = queued?;
 
-        // If the server refuses a setting, it also refuses the statement, and `COMMIT` rolls back.
+        // If the server refuses a setting, the server also refuses the statement, and `COMMIT`
+        // rolls back.
         let sent = |error| StatementError::new(error, true);
         rest_of(begun, begin).await.map_err(sent)?;
         let answer = rest_of(ran, run).await.map_err(sent)?;

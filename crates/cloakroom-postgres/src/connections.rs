@@ -114,8 +114,8 @@ impl<S: Statements> Connections<S> {
     /// Begins a call on the least busy connection. If none is open, waits up to [`MAX_WAIT`] for a
     /// connection.
     ///
-    /// Once an outage has lasted longer than [`MAX_WAIT`], calls wait only if an attempt to connect
-    /// is already in progress.
+    /// Once an outage has lasted longer than [`MAX_WAIT`], a call waits only while an attempt to
+    /// connect is in progress.
     async fn begin_call(&self, weight: usize) -> Result<ActiveCall<S>, ConnectError> {
         let shared = &self.0;
         let give_up_at = Instant::now() + MAX_WAIT;

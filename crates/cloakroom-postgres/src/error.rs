@@ -86,9 +86,9 @@ const ROLLED_BACK: [SqlState; 2] = [
 /// The codes of three cases: the server has become a standby, a pooler has switched to a server
 /// that has not prepared the statement, or a migration has invalidated the prepared statement.
 ///
-/// A standby refuses a write as a statement of a read-only transaction. Through a pooler, an open
-/// connection may lead to a server that has become a standby. The store's transactions on such a
-/// connection begin with `READ WRITE`, which a standby refuses as a feature that is not supported.
+/// A standby refuses a write with `READ_ONLY_SQL_TRANSACTION`. Through a pooler, an open connection
+/// may lead to a server that became a standby after the store connected. The store's transactions
+/// on such a connection set `READ WRITE`, which a standby refuses with `FEATURE_NOT_SUPPORTED`.
 const WRONG_CONNECTION: [SqlState; 3] = [
     SqlState::READ_ONLY_SQL_TRANSACTION,
     SqlState::INVALID_SQL_STATEMENT_NAME,
@@ -117,8 +117,7 @@ pub(crate) struct ConnectError {
 }
 
 impl ConnectError {
-    /// Returns the error for a connection that the server at `place` refused or that the network
-    /// prevented.
+    /// Returns the error for a failed attempt to connect to the server at `place`.
     pub(crate) fn refused(place: &str, error: &tokio_postgres::Error) -> Self {
         let (kind, why) = match error.code() {
             Some(code) if CREDENTIALS.contains(code) => (

@@ -2,18 +2,18 @@
 #![doc = include_str!("../README.md")]
 //!
 //! # Cost
-//! Each call takes one round trip: it sends the start of a transaction with its settings, one
-//! statement and the commit at once, without waiting in between. A sweep runs one statement for
-//! each 1,000 rows that it deletes.
+//! Each call takes one round trip: it sends the start of a transaction, the store's settings, one
+//! statement and the commit at once, without waiting in between. A sweep, which deletes expired
+//! sessions, takes one such round trip for each 1,000 rows.
 //!
-//! With `statements=named` in the URL, the store makes the settings once on each connection, and a
+//! With `statements=named` in the URL, the store applies the settings once per connection, and a
 //! call sends only one statement. The first use of a statement on a connection costs an additional
-//! round trip, which prepares the statement. After that, the server does not parse and plan the
-//! statement again.
+//! round trip, which prepares the statement. After that, the server does not parse the statement
+//! again, and usually does not plan it again.
 //!
 //! A save changes no indexed column, unless the owner of the session changes or its expiry moves to
-//! a different hour. So a save usually writes one small row version (a heap-only tuple, HOT) on the
-//! page of the old row version, and no index entry.
+//! a different hour. So a save usually writes one new row version, on the page of the old one, and
+//! no index entry. PostgreSQL calls this a heap-only update (HOT).
 //!
 //! # When something fails
 //! * **The server restarts**: calls wait for up to 3 s. Once an outage has lasted longer than that,
@@ -21,10 +21,10 @@
 //!   within one or two seconds that the server is back. Each store opens only one connection at a
 //!   time, with growing random pauses between attempts, so that the server is not flooded when it
 //!   comes back.
-//! * **A connection is lost while a save is in flight**: the save may or may not have been carried
-//!   out. The store returns [`Unavailable`](cloakroom::ErrorKind::Unavailable), and the session
-//!   layer loads the session once to see whether the save was carried out. The store sends loads
-//!   and deletes again.
+//! * **A connection is lost**: the store sends a load or a delete again. A save may or may not have
+//!   been carried out. For a save, the store returns
+//!   [`Unavailable`](cloakroom::ErrorKind::Unavailable), and the session layer (the crate
+//!   `cloakroom`) loads the session once to see whether the save was carried out.
 //! * **Deadlocks and serialization failures**: the server rolls the statement back. The store tries
 //!   the statement up to five times in total.
 //! * **Failover to an asynchronous standby**: the standby may lack the last acknowledged commits,

@@ -48,8 +48,8 @@ const HAS_INDEXES: &str =
 // the lock, another process could create the table in between, and the statement would fail.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7164775601987153517)";
 
-// Removes `pg_temp` from the end of the `search_path`. If no other schema on the path exists, the
-// server would create a temporary table in `pg_temp`.
+// Removes `pg_temp`, which the store's settings put at the end of the `search_path`. Otherwise, the
+// server would create a temporary table in `pg_temp` if no other schema on the path exists.
 const NOT_TEMPORARY: &str = "SELECT set_config('search_path',
     regexp_replace(current_setting('search_path'), '(^|, )pg_temp$', ''), true)";
 
@@ -172,8 +172,8 @@ impl Schema {
     }
 }
 
-/// Returns the stem of the names of the table's indexes: the name of the table or, if that is too
-/// long, the start of the name followed by a hash of the whole name.
+/// Returns the stem, with which the name of each index of a table begins: the name of the table or,
+/// if that is too long, the start of the name followed by a hash of the whole name.
 ///
 /// PostgreSQL truncates names to 63 bytes. If the suffix of an index were cut off, the index would
 /// have the name of the table. The stem leaves room for the first six bytes of each suffix, which

@@ -10,7 +10,7 @@ pub(crate) struct Session {
     pub(crate) scope: Scope,
 }
 
-/// How long one session of the server, with its settings, belongs to this client alone.
+/// How long a server process, with its settings and prepared statements, serves only this client.
 pub(crate) enum Scope {
     /// As long as the connection is open. Settings and prepared statements persist across calls.
     Connection,
@@ -18,7 +18,7 @@ pub(crate) enum Scope {
     /// other clients may use the same process in between. So each transaction begins with the
     /// store's settings, and its statement has no name.
     Transaction {
-        /// The SQL that begins a transaction and makes the settings.
+        /// The SQL that begins a transaction and applies the store's settings.
         begin: Box<str>,
     },
 }
@@ -33,7 +33,7 @@ impl Session {
     }
 }
 
-/// Makes the settings of a connection that belongs to this client alone.
+/// Applies the store's settings to a connection whose server process serves only this client.
 pub(crate) async fn set_for_connection(client: &Client) -> Result<(), Error> {
     client.batch_execute(CONNECTION_SETTINGS).await
 }
@@ -101,8 +101,8 @@ const SET_OPTIONS: &str =
 
 // The server generates the SQL that begins a transaction, because the server can quote values. The
 // generated `BEGIN` has no option that could make it fail, because the statement after a failed
-// `BEGIN` would run outside a transaction. A standby refuses `READ WRITE`, so the SQL for a standby
-// omits it.
+// `BEGIN` would run outside a transaction. So `READ ONLY` or `READ WRITE` follows in a separate
+// `SET TRANSACTION`. A standby refuses `READ WRITE`, so the SQL for a standby omits it.
 //
 // `SET LOCAL` is cheaper for the server than `SELECT set_config`, which the server has to plan.
 // `SET LOCAL` needs the names in the `search_path` one by one. `pg_temp` comes last, so that no

@@ -15,8 +15,8 @@ use crate::value::Value;
 
 /// A store that keeps sessions in a table of a PostgreSQL database.
 ///
-/// The [crate documentation](crate) lists its guarantees and its cost, and describes what happens
-/// when the server fails.
+/// The [crate documentation](crate) lists the store's guarantees and cost, and describes what
+/// happens when the server fails.
 ///
 /// Clones share their connections, which are closed when the last clone is dropped.
 ///
@@ -196,7 +196,7 @@ impl Store for PostgresStore {
         values.extend([seen.into(), from.as_bytes().into()]);
         let statement = match tombstone {
             Some(tombstone) => {
-                // The first of these values is the key, which is the last value above.
+                // `skip(1)` leaves out the key `from`, which is already in `values`.
                 values.extend(table::draft_values(from, tombstone).into_iter().skip(1));
                 Statement::RenameLeavingTombstone
             }

@@ -18,8 +18,8 @@ const CREATE: &str = r#"INSERT INTO "{table}"
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
     ON CONFLICT (lookup) DO NOTHING"#;
 
-// The update can be heap-only (HOT), which means that it writes to no index, although it sets
-// indexed columns: PostgreSQL compares their old and new values.
+// The update sets indexed columns, but it can still be heap-only (HOT), which means that it writes
+// to no index: PostgreSQL compares the old and new values of these columns.
 const SAVE: &str = r#"UPDATE "{table}"
     SET version = $2, data = $3, created_at = $4, touched_at = $5, expires_at = $6,
         sweep_bucket = $7, owner = $8, label = $9
@@ -35,8 +35,8 @@ const RENAME: &str = r#"UPDATE "{table}"
     WHERE lookup = $11 AND version = $10
         AND NOT EXISTS (SELECT 1 FROM "{table}" WHERE lookup = $1)"#;
 
-// PostgreSQL runs the update first, because the insert reads its result. So the old key is free
-// when the tombstone is inserted. The reported number of rows is that of the insert.
+// PostgreSQL runs the update first, because the insert reads the result of the update. So the old
+// key is free when the tombstone is inserted. The server reports the number of inserted rows.
 const RENAME_LEAVING_TOMBSTONE: &str = r#"WITH moved AS (
     {rename}
     RETURNING 1)
@@ -66,7 +66,8 @@ const REVOKE_OWNED: &str = r#"DELETE FROM "{table}" WHERE owner = $1 AND lookup 
     SELECT lookup FROM "{table}" WHERE owner = $1 AND lookup IS DISTINCT FROM $2::BYTEA LIMIT $3))
     RETURNING lookup"#;
 
-// Without the tombstones, whose `created_at` is the last time that a store can keep.
+// `$1` is the `created_at` of every tombstone, which is later than that of any session. So the
+// statement returns no tombstones.
 const SCAN: &str = r#"SELECT created_at, touched_at, expires_at, owner, label, lookup
     FROM "{table}" WHERE created_at < $1 AND ($2::BYTEA IS NULL OR lookup > $2)
     ORDER BY lookup LIMIT $3"#;
@@ -144,7 +145,7 @@ impl Statements for Statement {
             Self::Load | Self::OwnedBy | Self::Scan | Self::Find | Self::Ping | Self::Delete => {
                 true
             }
-            // If it ran twice, the answer would lack the keys that the first run deleted.
+            // A second run would not return the keys that the first run deleted.
             Self::RevokeOwned => false,
             Self::Create
             | Self::Save
@@ -208,9 +209,10 @@ pub(crate) fn sweep_values(now: SystemTime, limit: usize) -> [Value<'static>; 3]
     [sweep_bucket(now).into(), now.into(), limit.into()]
 }
 
-/// Returns the values of a statement that lists a page: what it selects by, the last key of the
-/// previous page, and the number of rows. One row more than `limit` shows whether another page
-/// follows.
+/// Returns the values of a statement that lists a page: `selected`, the last key of the previous
+/// page, and the number of rows. `selected` is the owner for [`Statement::OwnedBy`], and
+/// [`Meta::TOMBSTONE_CREATED`] for [`Statement::Scan`]. One row more than `limit` shows whether
+/// another page follows.
 pub(crate) fn page_values<'a>(
     selected: Value<'a>,
     after: Option<&'a Cursor>,
@@ -225,7 +227,8 @@ pub(crate) fn page_values<'a>(
 }
 
 /// Returns the greatest store key of 32 bytes that starts with `prefix`, or `None` if the prefix is
-/// longer than 32 bytes. All such keys are between `prefix` and the returned key.
+/// longer than 32 bytes. A store key of 32 bytes starts with `prefix` if and only if it is between
+/// `prefix` and the returned key.
 pub(crate) fn last_with_prefix(prefix: &[u8]) -> Option<[u8; STORE_KEY_LEN]> {
     let mut last = [0xff; STORE_KEY_LEN];
     last.get_mut(..prefix.len())?.copy_from_slice(prefix);
@@ -241,7 +244,7 @@ pub(crate) fn entry(row: &Row) -> Result<Entry, tokio_postgres::Error> {
     ))
 }
 
-/// Reads the entry from a row of [`Statement::OwnedBy`].
+/// Reads the entry from a row of [`Statement::OwnedBy`] or [`Statement::Scan`].
 pub(crate) fn owned(row: &Row) -> Result<OwnedEntry, tokio_postgres::Error> {
     Ok(OwnedEntry::new(store_key(row, 5)?, meta(row)?))
 }
@@ -250,7 +253,8 @@ pub(crate) fn store_key(row: &Row, column: usize) -> Result<StoreKey, tokio_post
     Ok(StoreKey::new(row.try_get(column)?))
 }
 
-/// Reads the first five columns of a row of [`Statement::Load`] or [`Statement::OwnedBy`].
+/// Reads the first five columns of a row of [`Statement::Load`], [`Statement::OwnedBy`] or
+/// [`Statement::Scan`].
 fn meta(row: &Row) -> Result<Meta, tokio_postgres::Error> {
     let time = |column| row.try_get(column).map(from_millis);
     let owner: Option<&str> = row.try_get(3)?;

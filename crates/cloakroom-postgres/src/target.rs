@@ -20,8 +20,8 @@ pub(crate) struct Target {
     #[cfg(feature = "tls")]
     tls: Option<tokio_postgres_rustls::MakeRustlsConnect>,
     statements: StatementNames,
-    /// The settings in the URL's parameter `options` that each transaction makes. Empty with
-    /// `statements=named`, because the connection makes them then.
+    /// The settings from the URL's parameter `options`, which each transaction applies. Empty with
+    /// `statements=named`: then the driver sends `options` when it connects.
     options: Vec<(String, String)>,
     /// The hosts, the ports and the database.
     pub(crate) place: String,
@@ -61,7 +61,7 @@ impl Target {
         let mut config = parse_config(&url)?;
         let mut options = Vec::new();
         if let (StatementNames::Unnamed, Some(text)) = (statements, config.get_options()) {
-            // Make these settings in each transaction: a pooler refuses or ignores them at the
+            // Apply these settings in each transaction: a pooler refuses or ignores them at the
             // start of a connection.
             options = parse_options(text)?;
             config = parse_config(&without_parameter(&url, "options").0)?;
@@ -387,7 +387,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long sent data may stay unacknowledged; also the interval between keepalive probes.
 const TCP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The driver's default, which means that the URL does not set `keepalives_idle`.
+/// The driver's default. With this value, the store assumes that the URL does not set
+/// `keepalives_idle`.
 const DEFAULT_KEEPALIVES_IDLE: Duration = Duration::from_secs(2 * 60 * 60);
 
 const KEEPALIVES_IDLE: Duration = Duration::from_secs(30);

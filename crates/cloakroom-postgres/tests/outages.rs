@@ -209,8 +209,8 @@ async fn a_load_or_a_delete_whose_answer_is_lost_is_sent_again() {
     let store = migrated(proxy.url()).await;
     written(store.create(&store_key(1), &draft(1)).await);
 
-    // Run each statement once before the answer to it is lost. Where the server prepares
-    // statements, the first use does so, and only a later answer is the answer to the statement.
+    // Run each statement once before its answer is lost. If the first use prepared the statement,
+    // the lost answer would be the answer to the preparation.
     store.load(&store_key(2)).await.unwrap();
     proxy.lose_answer_after(0);
     assert!(store.load(&store_key(1)).await.unwrap().is_some());

@@ -452,7 +452,8 @@ async fn recorded_settings(other_client: &Client, recorded: &str) -> String {
     settings[0].get(0)
 }
 
-/// Describes what clients have left in the server's session that this connection uses.
+/// Describes what clients have left in the server process that this connection uses: settings,
+/// prepared statements, cursors, channels and locks.
 async fn session_of(other_client: &Client) -> String {
     let question = "SELECT concat_ws('; ',
         (SELECT string_agg(name || ' = ' || setting, ', ' ORDER BY name) FROM pg_settings

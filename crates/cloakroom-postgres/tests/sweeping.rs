@@ -141,7 +141,8 @@ async fn count(other_client: &Client, table: &str) -> i64 {
     other_client.query_one(&count, &[]).await.unwrap().get(0)
 }
 
-/// Returns the time for which the tests sweep. The first 10,000 rows of [`fill`] have expired then.
+/// Returns the time that the tests pass to a sweep. By then, the first 10,000 rows of [`fill`] have
+/// expired.
 fn now() -> SystemTime {
     from_millis(10_000 * 1_000)
 }

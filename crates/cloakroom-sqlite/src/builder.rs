@@ -68,8 +68,10 @@ impl<S> Builder<S> {
     /// The other connection may belong to another process, or to the application in this process.
     ///
     /// A save may wait up to twice this long if it is queued behind another save that waits for the
-    /// lock. The session layer has its own timeout, whose error does not name the lock as the
-    /// cause. Set that timeout to more than twice the busy timeout.
+    /// lock. The session layer (the crate `cloakroom`) also limits the time of a call, but its
+    /// error does not name the lock as the cause. To get the error of the store instead, set
+    /// [`SessionsBuilder::timeout`](cloakroom::SessionsBuilder::timeout) to more than twice the
+    /// busy timeout.
     ///
     /// # Examples
     /// ```

@@ -96,6 +96,6 @@ fn enable_wal(db: &Connection, timeout: Duration) -> rusqlite::Result<String> {
 /// The longest busy timeout that SQLite accepts: `i32::MAX` milliseconds, almost 25 days.
 const LONGEST_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 
-/// How many prepared statements a connection caches. A store uses at most 12 different statements,
+/// How many prepared statements a connection caches. A store has at most 14 different statements,
 /// so each of them stays prepared.
 const STATEMENTS: usize = 16;

@@ -55,7 +55,8 @@ const OWNED_BY: &str = r#"SELECT created_at, touched_at, expires_at, owner, labe
 const OWNED_KEYS: &str = r#"SELECT lookup FROM "{table}"
     WHERE owner = ?1 AND lookup IS NOT ?2 LIMIT ?3"#;
 
-// Without the tombstones, whose `created_at` is the last time that a store can keep.
+// `?1` is the `created_at` of every tombstone, which is later than that of any session. So the
+// statement returns no tombstones.
 const SCAN: &str = r#"SELECT created_at, touched_at, expires_at, owner, label, lookup
     FROM "{table}" WHERE created_at < ?1 AND (?2 IS NULL OR lookup > ?2) ORDER BY lookup LIMIT ?3"#;
 
@@ -249,7 +250,8 @@ impl Table {
         page(db, &self.scan, &Meta::TOMBSTONE_CREATED, after, limit)
     }
 
-    /// Deletes up to `limit` rows of the owner, except the one at `except`, and returns their keys.
+    /// Deletes up to `limit` rows of the owner, but not the row with the key `except`. Returns the
+    /// keys of the deleted rows.
     pub(crate) fn revoke_owned(
         &self,
         db: &Connection,
@@ -295,8 +297,8 @@ impl Table {
     }
 }
 
-/// Reads a page of a list. `?1` of the statement is `selected`, `?2` the last key of the previous
-/// page, and `?3` the number of rows.
+/// Reads a page of a list. The statement has three parameters: `?1` is `selected`, `?2` is the last
+/// key of the previous page, and `?3` is the number of rows.
 fn page(
     db: &Connection,
     statement: &str,
@@ -315,8 +317,7 @@ fn page(
     Ok(Page::up_to(limit, entries))
 }
 
-/// The position of a row in the order in which a sweep reads the rows. The default is before all
-/// rows.
+/// The position of a row in the order of a sweep. The default position precedes all rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SweepPosition {
     bucket: i64,
@@ -341,7 +342,7 @@ pub(crate) struct Due {
     pub(crate) last: Option<SweepPosition>,
 }
 
-/// Reads the first five columns of a row of `LOAD` or `OWNED_BY`.
+/// Reads the first five columns of a row of `LOAD`, `OWNED_BY` or `SCAN`.
 fn meta(row: &Row<'_>) -> rusqlite::Result<Meta> {
     Ok(Meta::new(
         from_millis(row.get(0)?),

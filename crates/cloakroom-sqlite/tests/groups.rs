@@ -1,5 +1,5 @@
-//! The store's writer thread commits waiting calls in groups. If a group fails, these tests show
-//! which of its calls fail.
+//! Tests the writer thread, which commits waiting calls in groups: how calls wait, which calls
+//! fail, and what happens if a call or the store is dropped.
 #![allow(
     clippy::unwrap_used,
     reason = "clippy does not recognise the helpers as test code"
@@ -237,9 +237,9 @@ fn the_last_clone_can_be_dropped_on_the_thread_that_sends_the_result() {
     assert!(poll.is_pending());
     drop(future);
 
-    // After this line, only the writer thread has the task. When the thread wakes the task, `wake`
-    // drops the store on this thread. If dropping the store made the thread join itself, the join
-    // would panic, `wake` would send no message, and `recv` would return an error.
+    // After this line, only the writer thread has the task. When the writer thread wakes the task,
+    // `wake` drops the store on the writer thread. If dropping the store made the thread join
+    // itself, the join would panic, `wake` would send no message, and `recv` would return an error.
     drop((task, waker));
     is_dropped.recv().unwrap();
 }
@@ -259,10 +259,10 @@ impl<F: Future + Send> Wake for Task<F> {
 
 /// Counts the transactions in the write-ahead log.
 ///
-/// The log is a header and a sequence of frames, each with one written page. The salts are
-/// random numbers in the header and in each frame. The frames of the current log have the salts of
-/// the header. The first frame with other salts is left from an earlier log. The last frame of a
-/// transaction contains the size of the database, and all other frames contain 0 in the same place.
+/// The log is a header and a sequence of frames, each with one written page. The header and each
+/// frame contain random numbers, the salts. A frame of the current log has the salts of the header;
+/// a frame with other salts is left from an earlier log. The last frame of a transaction contains
+/// the size of the database, and all other frames contain 0 in the same place.
 fn commits_in_log(path: &Path) -> usize {
     let log = fs::read(log_path(path)).unwrap();
     let (header, frames) = log.split_at(32);

@@ -11,7 +11,7 @@ use support::{at, django, draft, folder, written};
 use tracing::instrument::WithSubscriber;
 
 #[tokio::test]
-async fn an_sqlite_that_can_damage_a_database_works_and_is_reported_once() {
+async fn an_sqlite_with_the_wal_reset_bug_works_and_is_reported_once() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()

@@ -42,8 +42,8 @@ async fn two_processes_that_increment_one_counter_lose_no_increment() {
 #[tokio::test]
 async fn acknowledged_writes_survive_a_killed_process() {
     for round in soak::rounds(1) {
-        // A soak run repeats this test in many rounds. Each round kills the process at a different
-        // moment.
+        // By default, there is one round. A soak run has many rounds, and each round kills the
+        // process at a different moment.
         kill_after(500 - round % 400).await;
     }
 }

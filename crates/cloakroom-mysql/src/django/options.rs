@@ -11,7 +11,8 @@ impl Builder<DjangoTable> {
     ///
     /// # Errors
     /// [`Config`](cloakroom::ErrorKind::Config) if the URL is not valid, an option is out of range,
-    /// the server refuses the login, or the server is older than MySQL 8.0 or MariaDB 10.6.
+    /// the server's certificate is not accepted, the server refuses the login, or the server is
+    /// older than MySQL 8.0 or MariaDB 10.6.
     /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached.
     ///
     /// # Examples

@@ -34,9 +34,10 @@ use crate::sweep;
 ///   the collation of the column is. This store never overwrites a change that Django saved after
 ///   the request loaded the session. Django's own saves do not compare the data: a Django request
 ///   may overwrite a change that this store saved while the Django request ran.
-/// * **Saves of unchanged data** return `Written`, as in other stores. By default, MySQL does not
-///   count a row whose update leaves all values unchanged, and the store would take such a save for
-///   a stale one. So the store's connections make the server count this row as well.
+/// * **Saves of unchanged data** return `Written`, as in other stores. By default, MySQL counts
+///   only the rows whose values an update changes, and the store would take a save that changes no
+///   value for a stale one. So the store's connections make the server count every row that an
+///   update finds.
 /// * **Revokes**, **durable**, **shared**: as with [`MysqlStore`](crate::MysqlStore). The sessions
 ///   are also shared with Django.
 /// * **No owners**: writing a draft with an owner returns
@@ -66,9 +67,9 @@ use crate::sweep;
 ///
 /// # Cost
 /// A sweep runs five statements for each 100 rows. Every other call takes one statement and one
-/// round trip; the [crate documentation](crate#cost) describes when a call takes one more. A save
-/// sends the old data as well as the new data. Like Django's `clearsessions`, a sweep keeps a
-/// session that expires at exactly the time that is passed to the sweep.
+/// round trip. The [crate documentation](crate#cost) describes when a call takes an additional
+/// round trip. A save sends the old data as well as the new data. Like Django's `clearsessions`, a
+/// sweep keeps a session that expires at exactly the time that is passed to the sweep.
 ///
 /// # Schema
 /// ```sql
@@ -322,7 +323,7 @@ impl Store for DjangoTable {
         let table = &self.0.table;
         let to = key_text(to).ok_or_else(|| unsupported_key(doing))?;
         table.check(new, doing)?;
-        // An entry must not move to its own key, which MySQL would accept.
+        // An entry must not move to its own key, but MySQL would accept such a move.
         let from = key_text(from).filter(|from| *from != to);
         let (Some(from), Some(seen)) = (from, version_text(seen)) else {
             return Ok(Outcome::Stale);

@@ -81,7 +81,7 @@ impl Table {
     /// Inserts the table's name into the statements. The caller has checked the name; the
     /// statements quote it only because it may be an SQL keyword.
     ///
-    /// `max_sent` is the maximum size of the data that one packet can send.
+    /// `max_sent` is how many bytes of data fit into one packet.
     pub(crate) fn new(name: &str, max_sent: usize) -> Self {
         let expand = |template: &str| {
             template

@@ -30,7 +30,8 @@ impl Builder<DjangoTable> {
     ///
     /// # Errors
     /// [`Config`](cloakroom::ErrorKind::Config) if an option is out of range, the URL cannot be
-    /// parsed, or the server does not accept the user, the password or the database.
+    /// parsed, the server's certificate is not accepted, or the server does not accept the user,
+    /// the password or the database.
     /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached.
     ///
     /// # Examples

@@ -55,10 +55,10 @@ use crate::value::Value;
 ///
 /// # Cost
 /// A sweep takes one round trip for each 1,000 rows, and every other call takes one, as described
-/// in the [crate documentation](crate#cost). A save sends the old data as well as the new data. A
-/// save that changes `expire_date`, which has an index, is not heap-only (HOT), so it writes to all
-/// three indexes. Like Django's `clearsessions`, a sweep keeps a session that expires at exactly
-/// the time that is passed to the sweep.
+/// in the [crate documentation](crate#cost). A save sends the old data as well as the new data. The
+/// column `expire_date` has an index, so a save that changes `expire_date` writes to all three
+/// indexes: it cannot be a heap-only update (HOT). Like Django's `clearsessions`, a sweep keeps a
+/// session that expires at exactly the time that is passed to the sweep.
 ///
 /// # Schema
 /// ```sql

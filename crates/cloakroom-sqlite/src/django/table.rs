@@ -167,8 +167,8 @@ impl Columns {
     }
 }
 
-/// Returns `key` as text, or `None` if the column `session_key` cannot store it, so that no row can
-/// have that key.
+/// Returns `key` as text. Returns `None` if `key` is not UTF-8, contains NUL, or is longer than the
+/// column `session_key` allows.
 pub(crate) fn key_text(key: &StoreKey) -> Option<String> {
     let key = str::from_utf8(key.as_bytes()).ok()?;
     let fits = key.chars().count() <= LONGEST_KEY && !key.contains('\0');
