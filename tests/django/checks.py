@@ -1,6 +1,7 @@
 """The checks of two peers, for instance a Django and a Rust service, on one store.
 
-Each check runs twice, with each peer as the first.
+Each check runs twice, with each peer as the first. A check with `first` runs only if the first peer
+has that name.
 """
 
 import json
@@ -33,7 +34,7 @@ class Pair:
     second: Peer
     # The same peers with the default settings.
     plain: "Pair | None"
-    # The numbers of the next new users.
+    # Numbers the new users.
     users: count
     # 0 in the first run of the check, and 1 in the second, with the peers swapped.
     turn: int

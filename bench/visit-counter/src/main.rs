@@ -21,8 +21,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> Result<(), Box<dyn Error>> {
     let sessions = Sessions::builder(MemoryStore::new())
         .cookie(Cookie::default().plain_http())
-        // Without the sweep, which waits for a random time: this time changes how many
-        // instructions tokio's timers take.
+        // Turns the sweep off. It waits for a random time, and the number of instructions in
+        // tokio's timers depends on that time.
         .sweep(None)
         .build()?;
     let app = Router::new()

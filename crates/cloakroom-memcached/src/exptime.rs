@@ -4,10 +4,9 @@ use cloakroom::store::millis;
 
 /// Returns memcached's `exptime` for an entry that expires at `expires`.
 ///
-/// The `exptime` is later than `expires` by a grace period, because the session layer decides by
-/// its own clock when a session has expired, and the server's clock may be ahead. The `exptime` is
-/// always a point in time, never a duration, so that a command that arrives late does not extend
-/// the session.
+/// The `exptime` is later than `expires` by a grace period: the session layer decides by its own
+/// clock when a session has expired, and the server's clock may be ahead. The `exptime` is always a
+/// point in time, never a duration. So a command that arrives late does not extend the session.
 pub(crate) fn of(expires: SystemTime) -> i64 {
     let secs = (millis(expires) + 999) / 1_000 + GRACE_SECS;
     match secs {
@@ -23,7 +22,7 @@ pub(crate) fn of(expires: SystemTime) -> i64 {
 /// at the old key.
 pub(crate) const A_MINUTE: i64 = 60;
 
-/// How many seconds the server's clock may be ahead before it removes unexpired sessions.
+/// How many seconds the server's clock may be ahead before the server removes unexpired sessions.
 const GRACE_SECS: i64 = 5 * 60;
 
 /// The first `exptime` that is a point in time: thirty days after the start of 1970.

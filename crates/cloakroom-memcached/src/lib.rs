@@ -24,10 +24,10 @@
 //! server ends some sessions**: the store then looks for these sessions on the new server, which
 //! does not have them. Adding a third server ends one session in three.
 //!
-//! Sessions are not replicated, and no server takes over for one that is down. If two servers held
-//! the same session, a logout could miss one of the copies, and requests that find that copy would
-//! be logged in again. For the same reason, do not use a proxy that replicates or fails over, and
-//! use only host names that resolve to one server each.
+//! Sessions are not replicated, and no server takes over for one that is down. If two servers had
+//! the same session, a logout could miss one of the two copies, and this copy would still open the
+//! session. For the same reason, do not use a proxy that replicates or fails over, and use only
+//! host names that resolve to one server each.
 //!
 //! ## When things go wrong
 //! * **A server restarts**: its sessions are gone. Visitors have to log in again; no request fails.

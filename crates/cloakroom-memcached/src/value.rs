@@ -32,8 +32,8 @@ pub(crate) fn version(bytes: &[u8]) -> Result<u64, Fault> {
     Ok(save_id.get())
 }
 
-/// Returns a copy of the encoded entry, in which the two times that a touch changes are those of
-/// `meta`.
+/// Returns a copy of the encoded entry with the times `touched` and `expires` of `meta`. No other
+/// field changes.
 pub(crate) fn touch(bytes: &[u8], meta: &Meta) -> Result<Vec<u8>, Fault> {
     check(bytes)?;
     let mut bytes = bytes.to_vec();

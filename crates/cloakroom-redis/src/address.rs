@@ -47,7 +47,7 @@ impl Address {
         }
     }
 
-    /// Returns the hosts and ports, for `Debug` output.
+    /// Returns the hosts and ports, for `Debug` output and the log.
     pub(crate) fn servers(&self) -> Vec<String> {
         let nodes = self.nodes().iter();
         nodes.map(|node| node.addr().to_string()).collect()

@@ -15,11 +15,11 @@ use crate::tls::Tls;
 
 /// The connections to the nodes of a Cluster, which all calls share.
 ///
-/// The driver notices a broken connection and looks up which node has which slots. It does not
-/// leave a node that neither answers nor closes its connection, even after a replica has taken
-/// over. So the store replaces all connections when a node does not answer for [`LONGEST_SILENCE`]
-/// after a caller gave up. Until then, and while the store connects, calls use the old connections,
-/// because the other nodes still answer.
+/// The driver notices a broken connection and looks up which node has which slots. But it keeps
+/// using a node that neither answers nor closes its connection, even after a replica has taken
+/// over. So the store replaces all connections if a call exceeds the driver's time limit, or if a
+/// caller gives up on a call and no answer arrives within [`LONGEST_SILENCE`] after that. Calls use
+/// the old connections until the new ones are open, because the other nodes still answer.
 pub(crate) struct Cluster(Arc<Inner>);
 
 struct Inner {
@@ -91,8 +91,8 @@ impl Cluster {
 }
 
 impl Inner {
-    /// Starts to replace the connections, unless they are not of this generation any more or are
-    /// already being replaced. If no node can be reached, keeps the old connections.
+    /// Starts to replace the connections if they are still of this generation and are not being
+    /// replaced yet. If no node can be reached, keeps the old connections.
     fn replace(self: &Arc<Self>, generation: u64) {
         let mut connections = self.connections();
         if connections.generation != generation || connections.is_being_replaced {
@@ -121,8 +121,8 @@ impl Inner {
     }
 }
 
-/// A call in progress. When the caller gives up and drops it, it waits for the answer in the
-/// background for [`LONGEST_SILENCE`], and then has the connections replaced.
+/// A call in progress. If the caller drops it before the answer has arrived, a task waits for the
+/// answer. If no answer arrives within [`LONGEST_SILENCE`], the task replaces the connections.
 struct Call<T: Send + 'static> {
     /// `None` after the answer has arrived.
     answer: Option<BoxFuture<'static, RedisResult<T>>>,

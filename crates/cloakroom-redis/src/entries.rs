@@ -47,8 +47,8 @@ return 1";
 
 /// Like `SAVE`, with one more argument: the owner as encoded in the value. Writes only if the entry
 /// already has this owner and the owner's index keeps the entry until the key expires. Otherwise
-/// returns 2: the caller must update the index first. Sets the expiry last: if its time has passed,
-/// the server deletes the key at once, and `SETRANGE` would create an incomplete value.
+/// returns 2: the caller must update the index first. Sets the expiry last: an expiry in the past
+/// deletes the key at once, and a `SETRANGE` after that would create an incomplete value.
 const SAVE_INDEXED: &str = "
 if head ~= ARGV[1] then return 0 end
 if read(OWNER, OWNER + #ARGV[4]) ~= ARGV[4] then return 2 end
@@ -59,10 +59,10 @@ redis.call('PEXPIREAT', KEYS[1], ARGV[3])
 return 1";
 
 /// Sets when the entry was touched and when it expires, if it still has the version that the caller
-/// read. Arguments: the head that was read, the two new times, the time at which the key expires,
-/// and the time at which the index of the owner removes the entry, or an empty string if the caller
-/// has not updated the index. Returns 1, or 0 if the version is stale, or the owner if the caller
-/// must update the index first.
+/// read. Arguments: the head that was read; the two new times; the time at which the key expires;
+/// the time at which the index of the owner removes the entry, or an empty string if the caller has
+/// not updated the index. Returns 1, or 0 if the version is stale, or the owner if the caller must
+/// update the index first.
 const TOUCH: &str = "
 if head ~= ARGV[1] then return 0 end
 if ARGV[4] == '' and struct.unpack('>I8', indexed_until) < tonumber(ARGV[3]) then
@@ -86,10 +86,10 @@ local owner = owner() or 1
 redis.call('DEL', KEYS[1])
 return owner";
 
-/// Replaces an entry that is moving to another key with a marker, if it still has the version that
-/// the caller read. Arguments: the head that was read, the value of the marker, its time to live in
-/// milliseconds. Returns the owner that the entry had, or 1 if it had no owner, or 0 if the version
-/// is stale.
+/// Replaces the entry with a marker or a tombstone, if the entry still has the version that the
+/// caller read. A rename runs this script at the old key. Arguments: the head that was read, the
+/// value of the marker or tombstone, its time to live in milliseconds. Returns the owner that the
+/// entry had, or 1 if it had no owner, or 0 if the version is stale.
 const RETIRE: &str = "
 if head ~= ARGV[1] then return 0 end
 local owner = owner() or 1

@@ -21,11 +21,11 @@ local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
 if last then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', last)) end
 return 1";
 
-/// Removes the store keys whose time has passed by the server's clock. Returns remaining store
-/// keys, each followed by its time. Arguments: the time and the store key after which the page
-/// begins, which are empty for the first page, and the number of store keys. If that store key is
-/// no longer in the set, or has another time, the page begins with the first store key of that
-/// time.
+/// Removes the store keys whose time has passed by the server's clock. Returns a page of the
+/// others, each followed by its time. Arguments: the time and the store key with which the previous
+/// page ended, or two empty texts for the first page, and the maximum number of store keys. If the
+/// set no longer has that store key with that time, the page begins with the first store key of
+/// that time or later.
 const LIST: &str = "
 local now = redis.call('TIME')[1] * 1000
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
@@ -132,6 +132,6 @@ impl Index {
     }
 }
 
-/// The maximum number of store keys on a page. Lua prints larger numbers with an exponent, which
-/// the server does not accept.
+/// The maximum number of store keys on a page. Lua prints very large numbers with an exponent,
+/// which the server does not accept.
 const MAX_PAGE: usize = 1 << 30;

@@ -19,7 +19,7 @@
 //! ## When things go wrong
 //! * **The server crashes**: writes that it acknowledged but had not yet written to disk are
 //!   undone. With `appendfsync everysec`, those are the writes of about the last second. Edits are
-//!   lost, a visitor who logged in has to log in again, and a visitor who logged out **is logged in
+//!   lost. A visitor who logged in has to log in again. A visitor who logged out **is logged in
 //!   again** if a browser still sends the old key. With `appendonly no`, every write since the last
 //!   snapshot is undone.
 //! * **A replica takes over**: writes that the replica had not received are undone. Usually those
@@ -52,10 +52,10 @@
 //!   expired, by the server's own clock. A clock that is more than five minutes ahead ends sessions
 //!   early. A clock that is behind does no harm.
 //! * **A Cluster moves slots**: commands are redirected to the node that has the slot.
-//! * **A node of a Cluster fails**: calls for sessions on that node fail, and succeed within ten
-//!   seconds after a replica has taken over and the store has lost or abandoned its connections to
-//!   the node. With `cluster-require-full-coverage yes`, the default, the other nodes refuse calls
-//!   too, from the time at which they notice the failure until the replica takes over.
+//! * **A node of a Cluster fails**: calls for sessions on that node fail. They succeed again within
+//!   ten seconds after a replica has taken over and the store has lost or abandoned its connections
+//!   to the node. With `cluster-require-full-coverage yes`, the default, the other nodes refuse
+//!   calls too, from the time at which they notice the failure until the replica takes over.
 //!
 //! ## In production
 //! Set `maxmemory-policy noeviction` and `appendonly yes`, and give the sessions a dedicated

@@ -304,7 +304,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Replaces the entry at `from` with the tombstone, or with a marker that it deletes then.
+    /// Replaces the entry at `from` with the tombstone. If there is none, replaces the entry with a
+    /// marker, and then deletes the marker.
     async fn retire(
         &self,
         from: &StoreKey,
@@ -314,7 +315,7 @@ impl Inner {
     ) -> Result<Outcome> {
         let on = &self.connection;
         // The marker has the version of `new`, like a tombstone. A caller that got no answer loads
-        // it and sees that the session has moved.
+        // the marker and sees that the session has moved.
         let mut marker = new.clone();
         marker.data = Bytes::new();
         marker.meta.expires = UNIX_EPOCH;

@@ -85,8 +85,8 @@ async fn a_shard_whose_primary_was_suspended_loses_and_repeats_nothing() {
     }
 }
 
-/// Starts two sites. The first uses the store of this crate. The second uses the cache of Django,
-/// in a single process and without shared sessions, because that cache loses concurrent edits.
+/// Starts two sites. The first uses `RedisStore` in two processes, which share the sessions. The
+/// second uses `DjangoCache` in one process.
 async fn sites(cluster: &ClusterReplicas, prefix: &str) -> [Site; 2] {
     let open = async || process(with_prefix(cluster.url(), prefix).await);
     let cache = DjangoCache::builder(cluster.url()).key_prefix(prefix);
@@ -139,8 +139,8 @@ async fn open(process: &Sessions, key: &SessionKey) -> Option<Session> {
     }
 }
 
-/// A site under load: visitors who send requests without a pause. Each request increments the count
-/// of visits in a session, which one visitor of each process shares.
+/// A site under load: visitors who send requests without a pause. One visitor of each process uses
+/// the same session. Each request increments the count of visits in the session.
 struct Site {
     processes: Vec<Sessions>,
     sessions: Vec<Counted>,
@@ -239,7 +239,7 @@ impl Site {
 /// With so many sessions, most likely every shard has at least one.
 const SESSIONS: usize = 9;
 
-/// How many more visits of each visitor must be counted until the visitor is served.
+/// How many more visits of a visitor must be counted before the test regards the visitor as served.
 const MORE_VISITS: u64 = 5;
 
 /// The time limit of a store call. Shorter than the default, so that the tests take less time.

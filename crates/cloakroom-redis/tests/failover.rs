@@ -39,8 +39,8 @@ async fn a_write_that_a_demoted_server_refuses_is_sent_to_the_new_primary() {
         demote(&servers.primary(), &servers.replica()).await;
         proxy.lead_to(&servers.replica());
 
-        // The old server refuses the first call of each store: the first call runs a script in one
-        // store, and is a plain command in the other. The later calls use the new connection.
+        // The old server refuses the first call of `store`, which runs a script, and the first call
+        // of `cache`, which is a plain command. The later calls use the new connection.
         let seen = written(store.save(&at(1), &seen, &owned("grace")).await);
         written(cache.create(&at(2), &draft("new")).await);
         written(cache.save(&at(1), &seen_in_cache, &draft("new")).await);

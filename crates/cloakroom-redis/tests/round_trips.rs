@@ -109,7 +109,7 @@ async fn every_call_to_djangos_cache_is_one_round_trip_except_a_rename() {
     assert_eq!(monitor.commands().await, ["DEL"], "delete");
 }
 
-/// Returns metadata that expires this many hours after [`EXPIRES`].
+/// Returns the `Meta` of a session that expires this many hours after [`EXPIRES`].
 fn later(hours: i64) -> cloakroom::store::Meta {
     let mut meta = draft("").meta;
     meta.expires = from_millis(EXPIRES + hours * 60 * 60 * 1_000);

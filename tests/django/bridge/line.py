@@ -1,4 +1,7 @@
-"""The connection to a peer: each request and each reply is a JSON object on one line."""
+"""The connection to a peer, which is the program under test.
+
+Each request and each reply is a JSON object on one line.
+"""
 
 import json
 import logging

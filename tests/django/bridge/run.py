@@ -1,4 +1,4 @@
-"""Runs Django's own session tests, unchanged, against a peer.
+"""Runs Django's own session tests, unchanged, against a peer, which is the program under test.
 
 run.py                      the store is target/debug/django_bridge
 run.py --peer DJANGO        the store is Django's
@@ -81,7 +81,7 @@ NOTES = [
 
 
 def configure(places: Places, database: str, cache: str) -> dict:
-    """Sets up Django on this side. Returns the caches for the test of a non-default cache."""
+    """Sets up Django in this process. Returns the caches for the test of a non-default cache."""
     os.environ |= {
         "DB_URL": places.url(database),
         "CACHE_URL": places.url(cache),

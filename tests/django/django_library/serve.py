@@ -1,6 +1,6 @@
 """Serves the Django site that shares LocalLibrary's database: `serve.py --bind 127.0.0.1:PORT`.
 
-Its settings are in the environment.
+The settings are in settings.py, which reads some of them from the environment.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """The settings of the Django site that shares LocalLibrary's database file.
 
-They are defaults and values in the environment.
+The values that differ between runs are in the environment.
 """
 
 import json

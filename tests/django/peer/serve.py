@@ -1,4 +1,7 @@
-"""Serves the Django peer: `serve.py --bind 127.0.0.1:PORT`. The environment has its settings."""
+"""Serves the Django peer: `serve.py --bind 127.0.0.1:PORT`.
+
+The settings are in settings.py, which reads most of them from the environment.
+"""
 
 import argparse
 import os

@@ -5,8 +5,9 @@
 //!
 //! * A call uses a connection exclusively, and returns it to the pool only after reading the whole
 //!   answer.
-//! * An answer must repeat a number that was sent with the command, unless memcached never repeats
-//!   that number in such an answer. An answer with a value must also repeat the key.
+//! * Every command except a ping is sent with a number, which its answer must repeat. The number
+//!   may be missing only if a load finds no item, because older servers omit it then. An answer
+//!   with a value must also repeat the key.
 //! * An idle connection is closed if any byte has arrived on it, or if the server has closed it.
 
 mod answer;

@@ -14,7 +14,7 @@ pub(crate) struct Server {
     address: Box<str>,
     max_value: usize,
     permits: Semaphore,
-    /// The connections that no call uses. Each call takes the most recently used one, so that
+    /// The connections that no call uses. Each call takes the most recently used one. So
     /// connections that are no longer needed stay unused until the server's idle timeout closes
     /// them.
     idle: Mutex<Vec<(Connection, ConnectionNumber)>>,
@@ -29,7 +29,7 @@ pub(crate) struct Token {
     /// The CAS number of the item: memcached's number for compare-and-swap.
     cas: u64,
     /// The last connection that was opened before the CAS number was requested.
-    /// [`Lease::accepts`] uses it to notice that the server has restarted since the request.
+    /// [`Lease::accepts`] uses it to notice that the server has restarted since then.
     seen: ConnectionNumber,
 }
 

@@ -70,10 +70,9 @@ return 1";
 ///
 /// # When things go wrong
 /// Everything that applies to [`RedisStore`](crate#when-things-go-wrong) applies here. In addition:
-/// * **An answer is lost**: Django's bytes do not identify the save that wrote them. If the bytes
-///   from before the save are still stored, the session layer saves again. Otherwise the visitor
-///   gets an error and has to try again. An edit is applied twice only if it was saved and another
-///   request then restored exactly the earlier bytes.
+/// * **The answer to a save is lost**: Django's bytes do not identify the save that wrote them, so
+///   the session layer cannot find out whether the save happened. It does not send the save again,
+///   so it applies no edit twice. The visitor gets an error and has to try again.
 /// * **A login is interrupted**: a login first writes the session under a new key and then deletes
 ///   the session under the old key. If only the first step was taken, the old session stays valid.
 ///   The copy under the new key stays until it expires, but no browser was given that key.

@@ -73,7 +73,7 @@ impl Neighbour {
 }
 
 /// Returns a client for one server. If the URL asks for TLS, a store must have been opened before,
-/// because that installs the cryptography.
+/// because opening a store installs the cryptography that TLS needs.
 fn client(url: &str) -> Client {
     let Some((server, authority)) = url.split_once("?sslmode=verify-full&sslrootcert=") else {
         return Client::open(url).unwrap();

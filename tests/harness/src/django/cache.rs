@@ -26,7 +26,7 @@ pub trait Site {
     /// Reads the data of an existing session with the second client.
     fn get(&mut self, key: &StoreKey) -> impl Future<Output = Vec<u8>>;
 
-    /// Writes a session that expires after `secs` seconds with the second client.
+    /// Writes a session with the second client. The session expires after `secs` seconds.
     fn set(&mut self, key: &StoreKey, data: &[u8], secs: i64) -> impl Future<Output = ()>;
 
     /// Returns the number of seconds after which the server deletes a session.
@@ -141,8 +141,8 @@ pub async fn a_deleted_session_is_not_restored_by_concurrent_requests(site: &mut
 }
 
 /// Concurrent increments through two stores add up. Two requests that read the same number write
-/// equal data, which does not show which request wrote it. Even so, the later of the two saves must
-/// be stale.
+/// equal data, so the data does not show which of the two wrote it. Even so, the later of the two
+/// saves must be stale.
 pub async fn a_thousand_increments_through_two_stores_add_up(site: &mut impl Site) {
     let stores = [site.cache(), site.open().await];
     written(stores[0].create(&key(1), &draft("0")).await);
@@ -197,8 +197,8 @@ pub async fn a_rename_moves_the_whole_session_or_nothing(site: &mut impl Site) {
             .await,
     );
     // Key 9 has no session, and a rename from key 9 to key 9 must not create one. A store that
-    // writes the new key first would then find its own draft under the old key. The draft's data is
-    // the data that `seen` belongs to, so the store would report the rename as written.
+    // writes the new key first would then find its own draft under the old key. The data of the
+    // draft has the version `seen`, so the store would report the rename as written.
     stale(
         cache
             .rename(&key(9), &seen, &key(9), &draft("one"), None)

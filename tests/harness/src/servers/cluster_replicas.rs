@@ -149,14 +149,15 @@ impl ClusterReplicas {
         self.set_node_timeout(USUAL_NODE_TIMEOUT);
     }
 
-    /// Waits until every primary knows the replica of the shard as a replica. A primary refuses to
-    /// promote another node.
+    /// Waits until every primary knows the replica of the shard as a replica. A primary votes to
+    /// promote a node only if it knows the node as a replica.
     fn wait_until_known(&self, shard: usize) {
         let Shard { primary, replica } = &self.shards[shard];
         let primary = primary.as_ref().expect("the primary still runs");
         let id = tell(replica, "CLUSTER MYID");
         let replicates = format!(" slave {} ", tell(primary, "CLUSTER MYID"));
-        // The nodes exchange news at least twice in this time.
+        // The nodes exchange news at least twice within a node timeout. So a short timeout makes
+        // the wait short.
         self.set_node_timeout(SHORT_NODE_TIMEOUT);
         for primary in self.primaries() {
             wait(NAME, primary, "CLUSTER NODES", "the replica", |nodes| {
@@ -167,7 +168,8 @@ impl ClusterReplicas {
         self.set_node_timeout(USUAL_NODE_TIMEOUT);
     }
 
-    /// Removes the primary of a shard, which has replicated all writes and accepts no more.
+    /// Removes and returns the primary of a shard. First makes the primary hold back new writes,
+    /// and waits until the replica has received all earlier ones.
     fn take_primary(&mut self, shard: usize) -> Private {
         self.wait_until_known(shard);
         let primary = self.shards[shard].primary.take();

@@ -8,8 +8,8 @@ pub(super) fn recipe() -> Option<Recipe> {
     Some(Recipe {
         prepare: PREPARE,
         run: RUN,
-        // A commit waits until it has reached the kernel, but not for the disk. Commits are lost
-        // only if the power fails.
+        // A commit waits until the kernel has its log record, but does not wait for the disk. So
+        // commits are lost only if the power fails.
         settings: "--max-connections=200 --innodb-flush-log-at-trx-commit=2".to_owned(),
         is_killable: false,
         program,

@@ -27,8 +27,8 @@ impl MariadbReplicas {
             primary: with_id(1)?,
             replica: with_id(2)?,
         };
-        // `CREATE_USER` creates the user on each server, and then empties the log of the changes to
-        // replicate, because each server already has these changes.
+        // `CREATE_USER` creates the user on each server, and then empties the server's binary log.
+        // Otherwise the creation would be replicated to a server that already has the user.
         for server in [&servers.primary, &servers.replica] {
             servers.sql(server, CREATE_USER);
         }

@@ -39,7 +39,7 @@ pub(super) fn url(port: u16) -> String {
 }
 
 /// Returns the path of a `postgres` program with `initdb` in the same folder. Prefers a folder on
-/// `PATH` to Debian's folders, and there the newest version.
+/// `PATH` to Debian's folders, and among Debian's folders the one with the newest version.
 fn program() -> Option<PathBuf> {
     let mut of_debian: Vec<(u32, PathBuf)> = fs::read_dir(DEBIAN)
         .into_iter()

@@ -102,7 +102,7 @@ impl PostgresReplicas {
         self.wait_until(&self.primary, IS_FOLLOWED);
     }
 
-    /// Returns the position in the log of the last checkpoint of a server that was shut down. This
+    /// Returns the log position of the last checkpoint of a server that was shut down. This
     /// checkpoint is the last record of the log.
     fn last_checkpoint(&self, server: &Private) -> String {
         let control = self.output(

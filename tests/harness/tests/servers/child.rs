@@ -37,7 +37,7 @@ pub(crate) fn command(test: &str, role: &str) -> Command {
 
 /// Sends a message to the parent, as a line of standard output.
 pub(crate) fn send(message: &str) {
-    // The test harness may have printed the name of the test without a line break, so start a line.
+    // The test harness may have printed the test's name without a line break, so start a new line.
     println!("\n{PREFIX}{message}");
 }
 

@@ -48,7 +48,7 @@ impl Store {
     }
 
     /// Returns the signed text of the data. As in Django, the text has the same salt for all
-    /// engines. For `signed_cookies` it is therefore not the cookie, which has another salt.
+    /// engines. So for `signed_cookies` the text differs from the cookie, which has another salt.
     pub(crate) fn encode(&self, request: &Request) -> Answered {
         let json = json::write(&request.items("data")?)?;
         let now = self.clock.now().duration_since(UNIX_EPOCH);

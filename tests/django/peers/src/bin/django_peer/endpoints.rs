@@ -260,7 +260,7 @@ async fn change_password(State(site): State<Arc<Site>>, session: Session, body: 
     Answer::ok()
 }
 
-/// Computes a hash on a thread that may block, because it takes a good part of a second.
+/// Computes a hash on a thread that may block, because hashing takes a good part of a second.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let hashing = tokio::task::spawn_blocking(work).await;
     hashing.expect("hashing does not panic")
