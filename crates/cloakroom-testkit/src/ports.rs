@@ -5,8 +5,8 @@ use crate::unique_name::random;
 
 /// Returns a listener on a port of 127.0.0.1 that can be bound again after the listener is closed.
 ///
-/// The port is below the range from which operating systems assign ports, so no other process gets
-/// the port while it is closed. A server that is killed and started again needs such a port.
+/// The port is below the range from which operating systems assign ports, so it is not assigned to
+/// another process in the meantime. A server that is killed and started again needs such a port.
 ///
 /// # Errors
 /// If no free port is found.

@@ -1,8 +1,8 @@
 //! Soak tests, which repeat a race or a fault for a long time.
 //!
 //! By default, a test repeats its race or fault for a few rounds. If the environment variable
-//! `CLOAKROOM_TEST_SOAK` is set, each such test continues for at least that many seconds. If your
-//! test runner limits the time of a test, raise that limit for a soak.
+//! `CLOAKROOM_TEST_SOAK` is set to a number of seconds, each such test continues for at least that
+//! long. If your test runner limits the time of a test, raise that limit for a soak.
 
 use std::env;
 use std::time::{Duration, Instant};

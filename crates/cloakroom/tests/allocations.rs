@@ -1,4 +1,5 @@
-//! The allocations of an untouched request, which the documentation of [`cloakroom::tower`] states.
+//! Counts the allocations of an untouched request, which is one that does not open its session. The
+//! documentation of [`cloakroom::tower`] states their number.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

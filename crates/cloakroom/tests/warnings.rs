@@ -1,5 +1,5 @@
-//! Warnings that a process logs at most once a minute. Another test of the same warning in this
-//! process would use up its limit, so this binary has one test for each warning.
+//! Warnings that a process logs at most once a minute. Two tests of the same warning in one process
+//! would share this limit, so this binary has one test for each warning.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -18,9 +18,9 @@ use super::{Cookie, Page};
 /// A browser for tests: it calls a tower service, stores the service's cookies and sends them back.
 ///
 /// The browser follows RFC 6265bis, as strictly as the strictest real browser. It refuses every
-/// cookie that a real browser would refuse, and [`dropped`](Self::dropped) returns the reason.
-/// Examples are a `__Host-` cookie without `Secure`, a `Secure` cookie over plain HTTP (even on
-/// `localhost`), and a cookie of more than 4096 bytes. Three things differ from a real browser:
+/// cookie that a real browser would refuse, for example a `__Host-` cookie without `Secure`, a
+/// `Secure` cookie over plain HTTP (even on `localhost`), or a cookie of more than 4096 bytes.
+/// [`dropped`](Self::dropped) returns the reasons. Three things differ from a real browser:
 ///
 /// * Every request is same-site, so `SameSite` is parsed but never withholds a cookie.
 /// * There is no list of public suffixes. A `Domain` without a dot counts as a public suffix.

@@ -101,8 +101,8 @@ pub async fn all<S: Store>(open: impl AsyncFn() -> S) {
     crate::__promises! { [test_each] [] }
 }
 
-/// Passes the names of all promises to another macro. This macro and the next are the only list of
-/// the names.
+/// Passes the names of all promises to another macro. The names are listed only here and in the
+/// next macro.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __promises {

@@ -48,7 +48,7 @@ pub async fn empty_data_survives<S: Store>(store: S) {
     assert_holds(&store, &store_key(1), &empty, &seen, promise).await;
 }
 
-/// Data of 1 MiB is loaded unchanged, or data of `max_size` bytes if that is smaller.
+/// Data of 1 MiB, or of `max_size` bytes if that is less, is loaded unchanged.
 ///
 /// If `max_size` is at most 1 MiB, data that is one byte larger than `max_size` is refused with
 /// [`TooLarge`](ErrorKind::TooLarge) and changes nothing.
@@ -90,8 +90,9 @@ pub async fn large_data_survives<S: Store>(store: S) {
     assert_holds(&store, &store_key(1), &large, &seen, promise).await;
 }
 
-/// An entry at all [limits](limits) is kept: with the longest owner, the longest label, and as much
-/// data as then fits into a session, or into the store's `max_size` if that is smaller.
+/// An entry at all [limits](limits) is kept. Its owner and its label have the maximum length.
+/// Owner, label and data together have the maximum size of a session, or the store's `max_size` if
+/// that is smaller.
 pub async fn an_entry_at_all_limits_survives<S: Store>(store: S) {
     let promise = "an entry at all limits is kept";
     let max_size = store.guarantees().max_size.unwrap_or(usize::MAX);

@@ -74,8 +74,8 @@ pub async fn a_dropped_delete_is_all_or_nothing<S: Store>(store: S) {
 
 /// A `rename` whose future is dropped early leaves at least one of the old and the new entry.
 ///
-/// The old and the new entry may both exist if only one of them is a live session. The provided
-/// `rename` of the trait may leave a copy under the new key, which was not given to any browser, or
+/// Both entries may exist if a browser can use only one of them. For example, the provided `rename`
+/// of the trait may leave a copy under the new key before any browser has received this key, or may
 /// leave the old entry with an expiry in the past.
 pub async fn a_dropped_rename_leaves_the_old_or_the_new<S: Store>(store: S) {
     let promise = "a dropped rename leaves the old entry or the new one";

@@ -15,7 +15,7 @@ use crate::wrap::{Call, Gate, When};
 enum Request {
     Read,
     Write,
-    /// Reads, which extends the session.
+    /// Reads the session and thereby extends it.
     Slide,
     /// Gives the session a new key.
     Move,
@@ -33,12 +33,12 @@ const HELD: [(Request, When, Call); 8] = [
     (Request::Move, When::After, Call::Rename),
 ];
 
-/// Holds requests through `here`, logs out through `there`, and asserts that the session stays gone
-/// after the requests have continued.
+/// Holds requests that use the store `here`, and logs out through the store `there`. Asserts that
+/// the session stays gone after the requests have continued.
 pub(super) async fn logout_ends_held_requests<S: Store, T: Store>(here: Arc<S>, there: Arc<T>) {
     let guarantees = here.guarantees();
     // Stores without these guarantees promise a final logout only if there are no concurrent
-    // requests. Another test covers a logout without concurrent requests.
+    // requests. `a_delete_through_one_is_seen_by_the_other` covers a logout without such requests.
     if !(guarantees.compares && guarantees.revokes) {
         return;
     }
@@ -58,9 +58,9 @@ pub(super) async fn logout_ends_held_requests<S: Store, T: Store>(here: Arc<S>, 
         logs_out_while(&gate, held, [&here, &there, &there], &clock).await;
 
         // Repeats the test with a cache. The logout goes through the same cache, because another
-        // cache may still serve the session for a moment. It does not pass through the gate, since
-        // it makes calls of the same kind. A load is served from the cache, so a request cannot be
-        // held in a load of the store.
+        // cache may still serve the session for a moment. The logout does not go through the gate,
+        // because the gate would hold the calls of the logout, too. A load is served from the
+        // cache, so a request cannot be held in a load of the store.
         if call != Call::Load {
             let cache = Arc::new(MemoryStore::new());
             let origin = "a store can be the origin";

@@ -7,8 +7,8 @@
 //! # What a store needs
 //!
 //! Each promise needs an empty store that no other test uses, such as one with its own table,
-//! database or prefix. Except in tests of `sweep`, all entries expire in the year 2100 or later, so
-//! that a backend does not delete them during a test.
+//! database or prefix. Except in tests of `sweep` and of a past expiry, all entries expire in the
+//! year 2100 or later, so that a backend does not delete them during a test.
 //!
 //! # What the guarantees change
 //!
@@ -18,10 +18,10 @@
 //! | guarantee | without it, a store must still… |
 //! |---|---|
 //! | `compares` | write an entry as a whole or not at all, never create one with `save`, `touch` or `rename`, keep a deleted entry deleted unless a save is still running, and make `Session::take` return `Unsupported` |
-//! | `revokes` | load nothing through the instance of the store that deleted the entry |
+//! | `revokes` | no longer load a deleted entry through the instance of the store that deleted it |
 //! | `owners` | store owners, and return `Unsupported` when asked to list them |
 //! | `scans` | return `Unsupported` when asked to list all entries |
-//! | `tombstones` | free the old key with `rename`; it is given no tombstone |
+//! | `tombstones` | leave the old key free after a `rename`, which is then called without a tombstone |
 //!
 //! Every store must keep an owner and a label of the maximum length in
 //! [`limits`](cloakroom::limits), and an entry of 16 MiB or, if that is smaller, of the store's

@@ -156,8 +156,9 @@ pub async fn owned_by_agrees_with_load_and_sweep<S: Store>(store: S) {
     .await;
 }
 
-/// `revoke_owned` deletes the entries of one owner, except one, in batches of at most `limit`, and
-/// returns their keys. An empty batch means that none is left.
+/// `revoke_owned` deletes the entries of one owner in batches of at most `limit`, and returns their
+/// keys. It keeps the entry under the key `except`. An empty batch means that no entry is left to
+/// delete.
 ///
 /// A store whose guarantees exclude owners returns [`Unsupported`](ErrorKind::Unsupported).
 pub async fn revoke_owned_deletes_the_owners_entries_in_batches<S: Store>(store: S) {
@@ -210,7 +211,7 @@ pub async fn revoke_owned_deletes_the_owners_entries_in_batches<S: Store>(store:
     }
 }
 
-/// `scan` lists every entry of the store, page by page, with and without an owner.
+/// `scan` lists every entry of the store page by page, whether or not the entry has an owner.
 ///
 /// A store whose guarantees exclude scans returns [`Unsupported`](ErrorKind::Unsupported).
 pub async fn scan_lists_every_entry<S: Store>(store: S) {

@@ -113,9 +113,9 @@ pub async fn a_version_is_valid_only_for_its_own_entry<S: Store>(store: S) {
     refused_or_last_write_wins(&store, outcome, was, &draft(3), promise).await;
 }
 
-/// Asserts that a save of `new` under `store_key(1)` with a version that is not current was refused
-/// and changed nothing. In a store that does not compare versions, the save may have written all of
-/// `new` instead. Returns the version if the save was written.
+/// Checks the `outcome` of a save of `new` under `store_key(1)` with a version that is not current.
+/// Asserts that the save was refused and changed nothing. In a store that does not compare
+/// versions, the save may have written all of `new` instead. In that case, returns the new version.
 async fn refused_or_last_write_wins<S: Store>(
     store: &S,
     outcome: cloakroom::Result<Outcome>,
@@ -143,8 +143,8 @@ async fn refused_or_last_write_wins<S: Store>(
     }
 }
 
-/// A `save` may set an expiry in the past. The entry, which a backend may delete at once, can then
-/// be deleted, and its key can be used again.
+/// A `save` may set an expiry in the past. Afterwards, `delete` succeeds, even if the backend has
+/// already deleted the expired entry, and the key can be used again.
 pub async fn an_entry_saved_with_a_past_expiry_can_be_deleted<S: Store>(store: S) {
     let promise = "an entry saved with a past expiry can be deleted";
     let key = store_key(1);

@@ -26,10 +26,10 @@ pub async fn a_create_through_one_is_loaded_through_the_other<S: Store, T: Store
     assert_holds(&one, &store_key(1), &draft(1), &version, promise).await;
 }
 
-/// A save through one store is loaded through the other. After the save, the version that the
-/// other store returned before is stale.
+/// A save through one store is loaded through the other. The version that the other store loaded
+/// before the save is stale.
 ///
-/// In stores that do not compare versions, that version may stay valid.
+/// In stores that do not compare versions, the earlier version may stay valid.
 pub async fn a_save_through_one_is_stale_for_the_other<S: Store, T: Store>(one: S, other: T) {
     let promise = "a save through one store makes the version of the other stale";
     let seen = create_entry(&one, &store_key(1), &draft(1)).await;
@@ -150,11 +150,11 @@ pub async fn a_logout_through_one_is_not_undone_by_saves_through_the_other<S: St
 }
 
 /// A visitor logs out through one store while a request through the other store is held before or
-/// after a store call of this request. When the request continues, the session stays gone.
+/// after one of its store calls. When the request continues, the session stays gone.
 ///
 /// The request reads the session, writes to it, extends it or gives it a new key. The promise is
-/// tested a second time with a [`CachedBackend`](cloakroom::CachedBackend) on the store of the
-/// request. Only stores with the guarantees `compares` and `revokes` are tested.
+/// tested a second time with a [`CachedBackend`](cloakroom::CachedBackend) on each store, and one
+/// cache for both. Only stores with the guarantees `compares` and `revokes` are tested.
 pub async fn a_logout_through_one_ends_requests_in_progress_through_the_other<
     S: Store,
     T: Store,

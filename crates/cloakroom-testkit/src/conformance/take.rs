@@ -8,8 +8,8 @@ use tokio::task::JoinSet;
 use super::race::join_all;
 use crate::soak;
 
-/// Of parallel requests that [take](cloakroom::Session::take) one item, in two processes of a site,
-/// exactly one gets the item.
+/// Parallel requests in two processes of a site [take](cloakroom::Session::take) the same item.
+/// Exactly one of the requests gets the item.
 ///
 /// In a store that does not compare versions, taking is [`Unsupported`](ErrorKind::Unsupported) and
 /// removes nothing.

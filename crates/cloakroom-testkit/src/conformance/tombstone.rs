@@ -11,11 +11,12 @@ use super::sample::{
     store_key,
 };
 
-/// `rename` leaves the tombstone that it is given at the old key. The tombstone is an entry: it can
-/// be loaded and deleted, but not overwritten by `create` or by a late `save` or `touch`.
+/// `rename` writes the given [tombstone](cloakroom::store::Tombstone) to the old key. The tombstone
+/// is an entry: it can be loaded and deleted, but not overwritten by `create` or by a late `save`
+/// or `touch`.
 ///
-/// A store without `tombstones` must keep the promise of [`rename_moves_the_entry_once`], like in
-/// all tests of tombstones.
+/// A store without the guarantee `tombstones` must keep the promise of
+/// [`rename_moves_the_entry_once`] instead. This applies to all tests of tombstones.
 pub async fn rename_leaves_the_tombstone<S: Store>(store: S) {
     if !store.guarantees().tombstones {
         return rename_moves_the_entry_once(store).await;
@@ -73,7 +74,7 @@ pub async fn a_stale_rename_leaves_no_tombstone<S: Store>(store: S) {
     assert_holds(&store, &to, &draft(2), &taken, promise).await;
 }
 
-/// Of concurrent renames of one entry, one succeeds, and its tombstone is at the old key.
+/// Of concurrent renames of one entry, exactly one succeeds. Its tombstone is at the old key.
 pub async fn concurrent_renames_leave_the_tombstone_of_the_winner<S: Store>(store: S) {
     if !store.guarantees().tombstones {
         return rename_moves_the_entry_once(store).await;
@@ -108,7 +109,7 @@ pub async fn concurrent_renames_leave_the_tombstone_of_the_winner<S: Store>(stor
     }
 }
 
-/// A tombstone is in no list: neither in that of the session's owner nor in that of all sessions.
+/// A tombstone is in no list: neither `owned_by` nor `scan` returns it.
 pub async fn a_tombstone_is_in_no_list<S: Store>(store: S) {
     if !store.guarantees().tombstones {
         return rename_moves_the_entry_once(store).await;
@@ -163,7 +164,7 @@ pub async fn sweep_deletes_expired_tombstones<S: Store>(store: S) {
     assert_holds(&store, &to, &new, &version, promise).await;
 }
 
-/// Returns a draft and the tombstone that it leaves, which lasts for a minute.
+/// Returns a draft for the new key, and a tombstone for the old key that expires after a minute.
 fn moved(n: u64) -> (Draft, Draft) {
     let new = draft(n);
     let meta = Meta::tombstone(now(), now() + Duration::from_secs(60));

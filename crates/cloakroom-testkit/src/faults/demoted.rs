@@ -8,11 +8,11 @@ use super::server::TestServer;
 use super::traffic::Traffic;
 use crate::{Proxy, soak, unique_name};
 
-/// The primary becomes a replica under load, and its host name is moved to the new primary, several
-/// times. The connections to the old primary stay open if the server can keep them open. Requests
-/// may fail during the change, but within [`FAILOVER_LIMIT`] after it, all requests succeed again,
-/// without a restart of the site. No acknowledged edit is lost, no edit is applied twice, and no
-/// ended session is restored.
+/// Several times, the primary becomes a replica under load, and its host name is moved to the new
+/// primary. The connections to the old primary stay open if the server can keep them open. Requests
+/// may fail during the change. Within [`FAILOVER_LIMIT`] after the change, all requests succeed
+/// again, without a restart of the site. No acknowledged edit is lost, no edit is applied twice,
+/// and no ended session is restored.
 ///
 /// In this test, the replica has received every write before the roles change. In production, a
 /// failover may undo writes that the replica has not received, which no store can prevent.
@@ -43,8 +43,8 @@ pub async fn a_server_that_became_a_replica_is_left_for_the_new_primary<S: Store
         }
         std::mem::swap(&mut primary, &mut replica);
 
-        // A store that still used some connections to the replica would serve a part of the
-        // requests.
+        // Waits until no request fails, because a store that still uses some connections to the
+        // replica serves a part of the requests.
         let served = tokio::time::timeout(FAILOVER_LIMIT, traffic.wait_until_none_fails()).await;
         served.expect("all requests succeed soon after a failover");
         for site in [&one, &other] {

@@ -91,10 +91,11 @@ pub trait TestServer {
     /// Starts a primary and a replica of it, and returns their URLs once the replica has the data
     /// of the primary.
     ///
-    /// Returns `None` by default: the server has no replicas, and the promise about them passes
-    /// without a test. Each URL must name one host and its port, and both URLs the same user and
-    /// database. The user must not be an administrator, because a replica may accept the writes of
-    /// administrators.
+    /// Each URL must name one host and its port, and both URLs the same user and database. The user
+    /// must not be an administrator, because a replica may accept the writes of administrators.
+    ///
+    /// By default, returns `None`, which means that the server has no replicas. The promise about
+    /// replicas then passes without testing anything.
     ///
     /// # Panics
     /// If the servers do not start.

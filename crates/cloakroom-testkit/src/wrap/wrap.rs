@@ -6,9 +6,9 @@ use cloakroom::store::Store;
 /// A method of [`Store`] whose calls a wrapper can record, hold or make fail.
 ///
 /// [`guarantees`](Store::guarantees) is not among these methods, because it does no I/O. A wrapper
-/// sees only the calls that are made through the wrapper: if a store uses the provided
-/// [`rename`](Store::rename), which calls `create`, `save` and `delete`, a wrapper around that
-/// store sees one `Rename`.
+/// sees only the calls that are made through the wrapper. For example, the provided
+/// [`rename`](Store::rename) calls `create`, `save` and `delete` on the wrapped store, so the
+/// wrapper sees only one `Rename`.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum Call {

@@ -198,9 +198,9 @@ impl Broken {
 
     /// Waits between the check and the write of the call with this number.
     ///
-    /// Waits until a second call has checked the entry, too. The two calls then write the entry, so
-    /// the defect is certain to show. After the first such race, this method no longer waits. If
-    /// there is no second call, returns after a while.
+    /// Waits until a second call has checked the entry, too. Both calls then write the entry, so
+    /// the defect is certain to show. After the first such race, this method no longer waits for a
+    /// second call. If there is no second call, returns after a while.
     async fn wait_for_rival(&self, number: usize) {
         pause().await;
         for _ in 0..PATIENCE {
@@ -232,7 +232,7 @@ impl Broken {
         self.table().entries.remove(place);
     }
 
-    /// Returns `new` with the version that follows `old`.
+    /// Returns `new`. If the store counts versions, the entry gets the version that follows `old`.
     fn next(&self, old: &Version, mut new: Entry) -> Entry {
         if self.has(CountsVersionsFromOne) {
             new.version = Version::from(SaveId::new(
@@ -252,7 +252,7 @@ impl Table {
     }
 
     /// Returns whether two calls have checked the entry before one of them has written it. `number`
-    /// is that of a call that is about to write.
+    /// is the number of the call that is about to write.
     fn had_race(&mut self, number: usize) -> bool {
         self.had_race |= self.undecided > 1 || self.checked > number;
         self.had_race

@@ -58,7 +58,7 @@ fn every_promise_is_broken_by_at_least_one_defect() {
     );
 }
 
-/// A defect, and the test of a promise that must fail on a store with this defect.
+/// A defect, and the test of a promise. The test must fail on a store with the defect.
 struct Case {
     defect: Defect,
     promise: &'static str,

@@ -1,4 +1,4 @@
-//! What responses allow caches to do.
+//! The cache headers of responses: what browsers and shared caches may store.
 
 use cloakroom::{CacheControl, Session};
 use http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};

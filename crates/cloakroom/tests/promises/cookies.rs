@@ -1,4 +1,5 @@
-//! Which cookie opens a session: several cookies of one name, and cookies of earlier names.
+//! Which cookie opens a session if the browser sends several cookies with one name, or cookies with
+//! former names.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -389,8 +390,8 @@ impl Changed {
         builder.slide_on_access(A_WEEK).sweep(None).build().unwrap()
     }
 
-    /// Returns a browser that got the cookie `old` before the change. The site of the browser is
-    /// the one after the change.
+    /// Returns a browser that got the cookie `old` before the change. The browser calls the site as
+    /// it is after the change, with the cookie `new`.
     async fn browser(&self, old: &Cookie, new: &Cookie) -> Browser<Router> {
         let app = Router::new()
             .route(

@@ -107,8 +107,8 @@ fn a_cache_ttl_of_zero_or_as_long_as_the_life_of_sessions_is_refused() {
 
 #[tokio::test]
 async fn a_visitor_who_reads_every_minute_is_never_logged_out() {
-    // The threshold is shorter than the idle time of the site, but longer than half of it, and
-    // longer than the whole idle time of some sessions.
+    // The threshold is shorter than the idle time of the site, which is 10 minutes, but longer than
+    // half of that time. For some sessions, it is longer than their whole idle time of 2 minutes.
     let threshold = 9 * MINUTE + Duration::from_secs(59);
     for expiry in [
         Expiry::Policy,

@@ -1,5 +1,5 @@
-//! A format like that of another framework, whose rules all differ from the default ones. The core,
-//! which is the part of Cloakroom that calls formats and stores, must follow the rules.
+//! A format like that of another framework. All its rules differ from the default rules. The core,
+//! which is the part of Cloakroom that calls formats and stores, must follow them.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

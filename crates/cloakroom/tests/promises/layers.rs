@@ -467,7 +467,7 @@ type Escaped = Arc<Mutex<Vec<Session>>>;
 #[derive(Clone)]
 struct Editing {
     flushed: &'static str,
-    /// The sessions of a request, to edit them after the request has ended.
+    /// The opened sessions of a request. The test tries to edit them after the request has ended.
     escaped: Escaped,
 }
 

@@ -1,5 +1,5 @@
-//! Sessions that move to a new key while other calls are in progress, including with the provided
-//! `Store::rename`, which takes several steps.
+//! Sessions that move to a new key while other calls are in progress. Some tests use a store with
+//! the provided `Store::rename`, which takes several steps.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ async fn a_provided_rename_that_fails_halfway_does_not_restore_a_logged_out_sess
     let finishing =
         tokio::spawn(async move { (sessions.finish(&handle, StatusCode::OK).await, handle) });
     gate.reached(When::Before, Call::Load, 1).await;
-    // Log out through another server, whose calls do not wait at the gate.
+    // Logs out through another server, whose calls do not wait at the gate.
     let other = Sessions::builder(memory.clone())
         .clock(HandClock::new())
         .sweep(None)
@@ -122,7 +122,8 @@ async fn revoke_follows_a_session_to_its_new_key() {
     assert_eq!(phone.reads("n").await, None);
 }
 
-/// A store that uses the provided `rename`, whose steps can fail one by one.
+/// A store that uses the provided `rename`. The `Flaky` store makes single steps of the `rename`
+/// fail, and the flag is the guarantee `tombstones`.
 struct InSteps(Arc<MemoryStore>, Flaky<Arc<MemoryStore>>, bool);
 impl Store for InSteps {
     fn guarantees(&self) -> Guarantees {
@@ -153,7 +154,7 @@ async fn a_provided_rename_is_found_to_have_taken_effect_whichever_answer_is_los
     let faults = [
         (Call::Save, 1, When::After),
         (Call::Save, 2, When::After),
-        // The copy is at the new key, and the old entry is replaced.
+        // Fails after the copy was written to the new key and the old entry was replaced.
         (Call::Save, 2, When::Before),
         (Call::Delete, 1, When::After),
     ];

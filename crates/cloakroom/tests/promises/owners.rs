@@ -1,4 +1,4 @@
-//! A user's sessions: listing them, and revoking one, all others or all.
+//! A user's sessions: listing them, and revoking one of them, all but one, or all.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -291,7 +291,7 @@ async fn a_login_over_the_limit_ends_the_oldest_session() {
     for (n, expected) in [(0, None), (1, None), (2, Some(ada())), (3, Some(ada()))] {
         assert_eq!(owner(&visitors[n]).await, expected, "login {n}");
     }
-    // Another login in one of the two sessions ends none, and makes this session the newer one.
+    // Another login in one of the two sessions ends neither, and makes that session the newer one.
     site.clock.advance(Duration::from_secs(1));
     let log_in = visitors[2].visit(|session| session.log_in("ada")).await;
     log_in.unwrap();
@@ -316,7 +316,7 @@ async fn a_login_over_the_limit_is_refused() {
     assert_eq!(third.reads("n").await, Some(1), "its session stays");
     assert_eq!(owner(&second).await, Some(ada()));
 
-    // These logins add no session of ada, or there is room for one.
+    // The first two logins add no session of ada. The flush makes room for the third.
     let log_in = |user: &'static str| move |session: &Session| session.log_in(user);
     first.visit(log_in("ada")).await.unwrap();
     third.visit(log_in("grace")).await.unwrap();
@@ -360,7 +360,7 @@ fn a_limit_of_zero_or_on_a_store_without_owners_is_refused() {
     }
 }
 
-/// Returns a visitor who is logged in as ada, beside this many other sessions of ada.
+/// Creates `others` sessions of ada, and returns a visitor who is logged in as ada in one more.
 async fn crowd(site: &Site, others: u64) -> Visitor {
     for n in 0..others {
         let mut draft = draft(n);

@@ -41,7 +41,7 @@ async fn a_logout_is_never_undone_by_a_slower_request() {
     assert_eq!(guest.reads("n").await, None);
 }
 
-/// tower-sessions 0.15, actix-session, pavex, Django: the last writer wins over the whole record.
+/// tower-sessions 0.15, actix-session, pavex, Django: the last writer replaces the whole record.
 #[tokio::test]
 async fn parallel_writes_of_different_items_are_both_kept() {
     let site = Site::new();

@@ -1,5 +1,6 @@
-//! The write-through backend, whose cache other programs use too. A copy is used until its session
-//! expires. A fill is the write with which a read adds a copy of a loaded entry.
+//! The write-through backend, whose cache other programs use too. The cache has a copy of each
+//! entry. Reads use the copy until the session expires. A fill is the write with which a read adds
+//! a missing copy.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -171,8 +172,8 @@ async fn the_last_of_two_writers_to_update_the_copy_does_not_make_the_copy_stale
     let writing = tokio::spawn(async move { slow.visit(increment).await });
     tiers.gate.reached(When::After, Call::Save, 1).await;
 
-    // The slow writer has saved the entry but not yet updated the copy. Another writer does both
-    // first.
+    // The slow writer has saved the entry but not yet updated the copy. In the meantime, another
+    // writer does both.
     tiers
         .at_another_server(&guest)
         .visit(increment)
@@ -353,7 +354,7 @@ impl Tiers {
         }
     }
 
-    /// Removes the copy, as a cache does when it is full.
+    /// Removes the copy of the visitor's entry, as a cache does when it is full.
     async fn evict(&self, visitor: &Visitor) {
         let cookie = visitor.cookie.as_deref().unwrap();
         let (_, key) = cookie.split_once('=').unwrap();

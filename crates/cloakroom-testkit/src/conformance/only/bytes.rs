@@ -33,7 +33,7 @@ pub type OnlyBytes<S> = Only<S, BytesRemainder>;
 /// The meta of each write, keyed by the number before the data.
 #[derive(Default)]
 pub struct BytesRemainder {
-    /// The meta of the draft with each number.
+    /// The meta of each draft, by the number of the draft.
     written: HashMap<u64, Meta>,
     /// The times of the last touch of each version.
     touched: HashMap<VersionId, (SystemTime, SystemTime)>,

@@ -1,4 +1,5 @@
-//! The life of a request: one or more tests for each row of the table in ARCHITECTURE.md.
+//! The life of a request: tests for most rows of the table "The life of a request" in
+//! ARCHITECTURE.md.
 
 mod ending;
 mod failing;

@@ -1,4 +1,5 @@
-//! Requests with the old key of a session that has moved.
+//! Requests with the old key of a session that has moved to a new key. The store has a
+//! [tombstone](cloakroom::store::Tombstone) at the old key.
 
 use std::time::Duration;
 
@@ -208,7 +209,7 @@ async fn a_new_key_without_a_login_leaves_a_tombstone_that_gives_no_items_to_a_l
 }
 
 #[tokio::test]
-async fn the_copy_is_that_of_the_latest_key_and_none_after_a_logout() {
+async fn a_late_login_gets_a_copy_of_the_latest_items_but_nothing_after_a_logout() {
     let site = Site::new();
     let (mut late, mut ada) = logged_in(&site).await;
     for n in 2..5 {
@@ -270,7 +271,7 @@ async fn a_login_whose_answer_was_lost_is_found_although_a_tombstone_is_at_the_o
 }
 
 #[tokio::test]
-async fn a_live_session_counts_more_than_a_tombstone_in_another_cookie() {
+async fn a_live_session_takes_precedence_over_a_tombstone_in_another_cookie() {
     let site = Site::new();
     let (late, ada) = logged_in(&site).await;
     let stale = late.cookie.unwrap();
@@ -357,7 +358,7 @@ async fn a_tombstone_that_lasts_too_long_or_cannot_be_read_is_ignored() {
 }
 
 #[tokio::test]
-async fn a_session_whose_bytes_claim_to_be_a_tombstone_or_the_reverse_is_ignored() {
+async fn sessions_and_tombstones_are_never_decoded_as_each_other() {
     use cloakroom::format::{DefaultFormat, Format};
 
     let format = DefaultFormat::new();
@@ -371,8 +372,8 @@ async fn a_session_whose_bytes_claim_to_be_a_tombstone_or_the_reverse_is_ignored
     assert_eq!(error.kind(), ErrorKind::Corrupt);
 }
 
-/// Returns a visitor with the key from before a login as ada, and ada's browser. The session has
-/// the item `n = 1`.
+/// Returns two visitors: one with the key from before a login as ada, and one with the key from
+/// after the login. The session has the item `n = 1`.
 async fn logged_in(site: &Site) -> (Visitor, Visitor) {
     let mut ada = site.guest().await;
     let late = ada.clone();
