@@ -52,8 +52,8 @@ impl Mailer {
         Self { to, from }
     }
 
-    /// Sends `mail`. Logs errors without the text of the mail, and returns none: the caller runs in
-    /// the background, and no request waits for the result.
+    /// Sends `mail`. Errors are logged, without the text of the mail, and not returned: the caller
+    /// runs in the background, and no request waits for the result.
     pub(crate) async fn send(&self, mail: Mail) {
         let Self { to, from } = self.clone();
         let sent = tokio::task::spawn_blocking(move || match to {

@@ -200,8 +200,7 @@ pub(crate) fn add_message(session: &Session, text: impl Into<String>) -> cloakro
     messages::add(session, Message::new(Level::SUCCESS, text))
 }
 
-/// Returns whether the session is empty apart from messages, which alone are no reason to keep a
-/// session.
+/// Returns whether the session has no items except messages. Such a session need not be kept.
 pub(crate) fn is_empty(session: &Session) -> bool {
     session.names().iter().all(|name| name == MESSAGES)
 }

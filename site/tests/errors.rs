@@ -70,7 +70,7 @@ async fn read_only_pages_refuse_other_methods_and_list_the_allowed_ones() {
                 "{method} {path}"
             );
             assert_eq!(answer.header("allow"), "GET, HEAD, OPTIONS");
-            assert_eq!(answer.element("h1"), "This page is only for reading");
+            assert_eq!(answer.element("h1"), "This address cannot be used that way");
         }
     }
 }

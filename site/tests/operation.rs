@@ -188,7 +188,8 @@ fn page_requests_are_logged_as_json_without_secrets() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     let answered = |line: &&Value| line["message"] == "answered";
-    // The requests with the login form and for the link. Health probes are not logged.
+    // Two requests are logged: the login form and the link that sets a password. Health probes are
+    // not logged.
     let requests: Vec<_> = lines.iter().filter(answered).collect();
     assert_eq!(requests.len(), 2, "{log}");
     let login = requests[0];

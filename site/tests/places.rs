@@ -119,8 +119,8 @@ fn two_processes_count_every_visit(storage: impl Fn(&Path) -> Option<String>) {
     }
 
     for process in processes.iter() {
-        // Each process counts one more visit: the 202nd and the 203rd. The process may have an
-        // outdated number in its cache, but increments the number in the store.
+        // Each process counts one more visit: the 202nd and the 203rd. A process may have an
+        // outdated number in its cache, but it increments the number in the store.
         let page = process.get_with("/catalog/", &cookie);
         assert!(page.contains("You have visited this page 20"), "{page}");
     }

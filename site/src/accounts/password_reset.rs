@@ -139,8 +139,9 @@ pub(crate) async fn sent(layout: Layout) -> Result<Html<String>, PageError> {
     Ok(Html(Sent { layout }.render()?))
 }
 
-/// Handles the link in the mail. First moves the token into the session and redirects, so that the
-/// token is no longer in the address bar. Then shows the form.
+/// Handles the link in the mail. Moves the token into the session and redirects to a URL with
+/// [`SET_PASSWORD`] in its place, so that the token is no longer in the address bar. At that URL,
+/// shows the form.
 pub(crate) async fn confirm(visit: Visit, params: RawPathParams) -> Result<Response, PageError> {
     let (uid, token) = uid_and_token(&params);
     let found = find(&visit, uid, token).await?;
@@ -236,8 +237,8 @@ fn uid_and_token(params: &RawPathParams) -> (&str, &str) {
     (param("uid"), param("token"))
 }
 
-/// Returns the user of a link if the token of the link is valid. If `token` is the placeholder, the
-/// token in the session is checked.
+/// Returns the user of a link if the token of the link is valid. If `token` is [`SET_PASSWORD`],
+/// checks the token in the session instead.
 async fn find(visit: &Visit, uid: &str, token: &str) -> Result<Option<User>, PageError> {
     let app = visit.app();
     let token = match token {

@@ -100,8 +100,8 @@ pub(crate) async fn end_all(visit: &Visit, user: i64) -> Result<(), PageError> {
 }
 
 /// Ignores the error of a session storage that can't find the sessions of a user. After a password
-/// change, the other sessions end anyway when they are next used, because a session is only valid
-/// with the password of its login.
+/// change, the other sessions end anyway when they are next used: a login is valid only until the
+/// password of its user changes.
 pub(super) fn ignore_unsupported<T>(done: cloakroom::Result<T>) -> Result<(), PageError> {
     match done {
         Err(error) if error.kind() != ErrorKind::Unsupported => Err(error.into()),

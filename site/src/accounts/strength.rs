@@ -13,8 +13,8 @@ static COMMON: LazyLock<HashSet<&str>> = LazyLock::new(|| {
 
 const MIN_CHARS: usize = 8;
 
-/// A password is refused if its similarity to an attribute of the user, from 0 to 1, reaches this
-/// value, which is Django's default.
+/// A password is refused if its similarity to an attribute of the user is at least this value.
+/// Similarities range from 0 to 1. The value is Django's default.
 const MAX_SIMILARITY: f64 = 0.7;
 
 /// The attributes of a user that a password must not resemble.

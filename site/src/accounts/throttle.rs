@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Mails are limited per mailbox and per client address. A request beyond the limit is refused. The
-//! count is reset when the last request within the limit is [`RESET_AFTER`] ago:
+//! count is reset [`RESET_AFTER`] after the last request that was not refused:
 //!
 //! ```text
 //! let subjects = throttle::mail_subjects(&email, visit.address());
@@ -84,8 +84,8 @@ const COUNT_WITHIN_LIMIT: &str = "\
 const DELETE_COUNTS: &str =
     "DELETE FROM locallibrary_failed_login WHERE subject = ? OR last_at < ?";
 
-/// What an attempt or request is counted for, such as an account and an address. Each subject has a
-/// name in the table and a limit.
+/// The subjects for which an attempt or request is counted, such as an account and an address: the
+/// name of each subject in the table, and its limit.
 pub(super) struct Subjects(Vec<(String, i64)>);
 
 /// Returns the subjects of a login: the account, and the address of the client.

@@ -1,5 +1,5 @@
-//! Loads what blocks the deletion of records, and deletes records. The SQL statements for each kind
-//! of record are in its folder, such as `books/`.
+//! Loads what blocks the deletion of records, and deletes records. The code for each kind of record
+//! is in its own module, such as `books::delete`.
 
 use sqlx::SqliteConnection;
 

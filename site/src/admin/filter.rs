@@ -130,7 +130,8 @@ async fn offered(filter: &Filter, db: &SqlitePool) -> Result<Vec<Offered>, PageE
 }
 
 /// Returns choices for spans of days around `today`, and for records with or without a date. The
-/// values of `params` are the first day, the day after the last, and whether the date is missing.
+/// three parameters in `params` are the first day of the span, the day after its last day, and
+/// whether the date is missing.
 fn dates(params: &'static [Param], today: Date) -> Vec<Offered> {
     let [from, before, missing] = params else {
         return Vec::new();

@@ -158,7 +158,7 @@ impl Table {
         for number in 0..total.min(MAX_ROWS) {
             let start = format!("{prefix}-{number}-");
             let submitted = form.with_prefix(&start);
-            // `TOTAL_FORMS` counts a row with this number, but the form has no field of this row.
+            // `TOTAL_FORMS` may be larger than the number of rows. Skip a row without fields.
             if submitted == Form::default() {
                 continue;
             }

@@ -32,8 +32,8 @@ pub(super) struct Model {
     /// The plural noun for the records, such as `books`, that must be deleted before a record of
     /// this model.
     pub(super) blocked_by: Option<&'static str>,
-    /// The statement that selects a line for each thing that is removed together with the records
-    /// whose ids are in the JSON array `?1`.
+    /// The statement that selects a line of text for each thing that is removed together with the
+    /// records. The ids of the records are in the JSON array `?1`.
     pub(super) cascades: Option<&'static str>,
 }
 

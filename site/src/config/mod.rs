@@ -1,4 +1,5 @@
-//! The settings. Each is a flag with an environment variable and a default.
+//! The settings and the subcommands. Each setting except [`Limits`] is a flag with an environment
+//! variable.
 
 mod allowed_hosts;
 mod base_url;

@@ -7,7 +7,7 @@ use crate::web::{error::PageError, record_id::path_param};
 /// The number of hexadecimal digits of an id.
 const DIGITS: usize = 32;
 
-/// The indices of the digits that a hyphen precedes when the id is displayed.
+/// The indices of the digits before which a displayed id has a hyphen.
 const HYPHENS: [usize; 4] = [8, 12, 16, 20];
 
 /// The id of a copy: a UUID. It is stored without hyphens and displayed with them.

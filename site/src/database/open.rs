@@ -33,10 +33,11 @@ const MAX_CONNECTIONS: u32 = 8;
 /// The first bytes of an SQLite file that is not empty.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// The tables as all migrations of the LocalLibrary of MDN's Django tutorial create them.
+/// The statements that create the same tables as the migrations of LocalLibrary, the Django site of
+/// MDN's tutorial.
 ///
-/// SQLite stores the text of the statements, and a test compares this text with the one that Django
-/// produces. The lines of the file must therefore not be wrapped.
+/// SQLite stores the text of the statements, and a test compares this text with the one in a
+/// database of Django. The lines of the file must therefore not be wrapped.
 const SCHEMA: &str = include_str!("schema.sql");
 
 const WRITE_AHEAD: &str = "PRAGMA journal_mode = WAL";

@@ -86,10 +86,10 @@ pub(super) async fn begin_search(
     if count_stale(&mut reading).await? == 0 {
         return Ok(reading);
     }
-    // There are stale books, which this transaction may be unable to fold: it cannot write once
-    // another connection has written. End it. `fold_stale` folds most books in small transactions.
-    // The transaction `writing` locks out other writers and folds the few books that became stale
-    // in the meantime.
+    // There are stale books. The transaction `reading` may be unable to fold them, because it
+    // cannot write once another connection has written. So end it. `fold_stale` folds most books in
+    // small transactions. The transaction `writing` locks out other writers and folds the few books
+    // that became stale in the meantime.
     reading.rollback().await?;
     fold_stale(&mut *db.acquire().await?, &ProgressBar::hidden()).await?;
     let mut writing = db.begin_with(WRITE).await?;

@@ -1,4 +1,4 @@
-/// A permission that the LocalLibrary of MDN's Django tutorial has, too.
+/// A permission. LocalLibrary, the Django site of MDN's tutorial, has the same permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Permission {
     MarkReturned,

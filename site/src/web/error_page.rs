@@ -98,9 +98,9 @@ fn text_of(status: StatusCode) -> ErrorText {
              deleted. Check the address, or search the catalogue.",
         ),
         StatusCode::METHOD_NOT_ALLOWED => (
-            "This page is only for reading",
-            "The address is right, but nothing can be sent to it. Go back and use the links and \
-             forms of the site.",
+            "This address cannot be used that way",
+            "The address is right, but it does not accept this kind of request. Go back and use \
+             the links and forms of the site.",
         ),
         StatusCode::SERVICE_UNAVAILABLE => (
             "One moment, please",

@@ -251,8 +251,8 @@ async fn a_mailbox_gets_at_most_ten_links_in_a_quarter_of_an_hour() {
         "logins are not affected"
     );
 
-    // Simulates that 15 minutes have passed. They are enough, because the refused requests have not
-    // prolonged the wait.
+    // Move the time of the last counted request 15 minutes into the past, so that the count is
+    // reset. The refused requests have not prolonged the wait.
     site.sql("UPDATE locallibrary_failed_login SET last_at = last_at - 900000")
         .await;
     assert_eq!(

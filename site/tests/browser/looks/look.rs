@@ -104,8 +104,8 @@ const DESKTOP_WIDTH: u32 = 1280;
 
 const PHONE_WIDTH: u32 = 390;
 
-/// The colour schemes and widths to check. The second scheme starts with the width at which the
-/// first scheme ends, which saves a change of the width.
+/// The colour schemes and widths to check. The second scheme starts with the last width of the
+/// first scheme, so that the width does not change between the schemes.
 const VIEWS: [(&str, [u32; 2]); 2] = [
     ("light", [PHONE_WIDTH, DESKTOP_WIDTH]),
     ("dark", [DESKTOP_WIDTH, PHONE_WIDTH]),
@@ -119,8 +119,8 @@ const NARROW_WIDTH: u32 = 320;
 const WIDTH: &str = "(page => page.scrollWidth <= page.clientWidth ? [] :
     [`${page.scrollWidth} px wide, wider than the window`])(document.documentElement)";
 
-/// A JavaScript function that returns the known problems together with the violations of WCAG 2.1,
-/// levels A and AA.
+/// A JavaScript function that takes the problems found so far, adds the violations of WCAG 2.1
+/// (levels A and AA), and returns the list.
 const VIOLATIONS: &str = "known =>
     axe.run(document, {
         runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'],
