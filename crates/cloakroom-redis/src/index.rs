@@ -34,7 +34,7 @@ if ARGV[1] ~= '' then
     if redis.call('ZSCORE', KEYS[1], ARGV[2]) == ARGV[1] then
         first = redis.call('ZRANK', KEYS[1], ARGV[2]) + 1
     else
-        first = redis.call('ZCARD', KEYS[1]) - redis.call('ZCOUNT', KEYS[1], ARGV[1], '+inf')
+        first = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. ARGV[1])
     end
 end
 return redis.call('ZRANGE', KEYS[1], first, first + ARGV[3] - 1, 'WITHSCORES')";

@@ -68,7 +68,7 @@
 //!
 //! ```text
 //! +get +set +del +eval +evalsha +getrange +setrange +pexpireat +zadd +zrem +zrange
-//! +zremrangebyscore +time +hello +auth +select
+//! +zremrangebyscore +zscore +zrank +zcount +time +hello +auth +select
 //! ```
 //!
 //! | if the URL names | the user also needs |

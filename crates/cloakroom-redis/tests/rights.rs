@@ -8,7 +8,7 @@
 mod support;
 
 use cloakroom::ErrorKind;
-use cloakroom::store::Store;
+use cloakroom::store::{Draft, Meta, SaveId, Store};
 use cloakroom_harness::servers::{self, Kind, Replicas, Server};
 use cloakroom_redis::{DjangoCache, RedisStore};
 use support::{
@@ -168,15 +168,29 @@ async fn use_store(store: &RedisStore) {
             .rename(&at(1), &seen, &at(2), &owned("ada"), None)
             .await,
     );
-    let owned_by_ada = store
-        .owned_by(&"ada".into(), None, usize::MAX)
-        .await
-        .unwrap();
-    assert_eq!(owned_by_ada.entries.len(), 1);
-    store.delete(&at(2)).await.unwrap();
-    written(store.create(&at(3), &draft("")).await);
-    store.delete(&at(3)).await.unwrap();
-    assert!(store.load(&at(3)).await.unwrap().is_none());
+    let ada = "ada".into();
+    written(store.create(&at(3), &owned("ada")).await);
+    let page = store.owned_by(&ada, None, 2).await.unwrap();
+    let second = store.owned_by(&ada, page.next.as_ref(), 1).await.unwrap();
+    assert_eq!((page.entries.len(), second.entries.len()), (1, 1));
+    // The page after a cursor whose entry is gone.
+    store.delete(&page.entries[0].key).await.unwrap();
+    let second = store.owned_by(&ada, page.next.as_ref(), 9).await.unwrap();
+    assert_eq!(second.entries.len(), 1);
+    let revoked = store.revoke_owned(&ada, None, 10).await.unwrap();
+    assert_eq!(revoked.len(), 1);
+    let seen = written(store.create(&at(4), &draft("")).await);
+    let tombstone = Draft::new(
+        "moved".into(),
+        Meta::tombstone(meta.touched, meta.expires),
+        SaveId::new(1),
+    );
+    let renamed = store
+        .rename(&at(4), &seen, &at(5), &draft(""), Some(&tombstone))
+        .await;
+    written(renamed);
+    store.delete(&at(5)).await.unwrap();
+    assert!(store.load(&at(5)).await.unwrap().is_none());
     store.ping().await.unwrap();
 }
 
