@@ -7,6 +7,7 @@ use cloakroom::store::{
     Cursor, Draft, Entry, Guarantees, Meta, Outcome, Page, Store, Version, millis,
 };
 use cloakroom::{Owner, Result, StoreKey};
+use rusqlite::Connection;
 
 use crate::builder::Builder;
 use crate::connection;
@@ -14,6 +15,7 @@ use crate::database::Database;
 use crate::options::{Options, Synchronous};
 use crate::schema;
 use crate::table::{SweepPosition, Table};
+use crate::writer::all_or_nothing;
 
 /// Keeps sessions in a table of an SQLite file. The [crate](crate) documentation describes the
 /// store's guarantees and failures.
@@ -152,12 +154,14 @@ impl Store for SqliteStore {
     ) -> Result<Outcome> {
         let (from, seen, to) = (from.clone(), seen.clone(), to.clone());
         let (draft, tombstone) = (new.clone(), tombstone.cloned());
-        let work = move |db: &_, table: &Table| match (
-            table.rename(db, &from, &seen, &to, &draft)?,
-            &tombstone,
-        ) {
-            (1, Some(tombstone)) => table.create(db, &from, tombstone),
-            (changed, _) => Ok(changed),
+        let work = move |db: &Connection, table: &Table| match &tombstone {
+            None => table.rename(db, &from, &seen, &to, &draft),
+            Some(tombstone) => all_or_nothing(db, || {
+                match table.rename(db, &from, &seen, &to, &draft)? {
+                    0 => Ok(0),
+                    _ => table.create(db, &from, tombstone),
+                }
+            }),
         };
         let changed = self
             .0
@@ -228,8 +232,10 @@ impl Store for SqliteStore {
     ) -> Result<Vec<StoreKey>> {
         let (owner, except) = (owner.clone(), except.cloned());
         let (sender, deleted) = mpsc::sync_channel(1);
-        let work = move |db: &_, table: &Table| {
-            let keys = table.revoke_owned(db, &owner, except.as_ref(), limit)?;
+        let work = move |db: &Connection, table: &Table| {
+            let keys = all_or_nothing(db, || {
+                table.revoke_owned(db, &owner, except.as_ref(), limit)
+            })?;
             let count = keys.len();
             let _ = sender.send(keys);
             Ok(count)

@@ -46,8 +46,9 @@ impl<T: Send + Sync + 'static> Writer<T> {
     /// Runs `work` and returns, after the commit, the number of rows that it changed. Error
     /// messages begin with `doing`.
     ///
-    /// At most one statement of `work` may change rows. SQLite rolls back a statement that fails,
-    /// so a failed `work` has changed nothing, and the writer can commit the rest of the group.
+    /// If `work` changes rows with several statements, it must use [`all_or_nothing`]. SQLite rolls
+    /// back a single statement that fails. So a failed `work` has changed nothing, and the writer
+    /// can commit the rest of the group.
     ///
     /// If the future is dropped, `work` is committed completely or not at all.
     pub(crate) async fn run(
@@ -67,6 +68,24 @@ impl<T: Send + Sync + 'static> Writer<T> {
             Err(_) => Err(no_result(doing)),
         }
     }
+}
+
+/// Runs the statements of `work`. If one of them fails, rolls back all of them.
+pub(crate) fn all_or_nothing<R>(
+    db: &Connection,
+    work: impl FnOnce() -> rusqlite::Result<R>,
+) -> rusqlite::Result<R> {
+    db.execute_batch("SAVEPOINT work")?;
+    let result = work();
+    // After a serious error, such as a full disk, SQLite has ended the whole transaction.
+    if !db.is_autocommit() {
+        if result.is_err() {
+            // The transaction may contain the work of other callers.
+            db.execute_batch("ROLLBACK TO work")?;
+        }
+        db.execute_batch("RELEASE work")?;
+    }
+    result
 }
 
 struct Job<T> {
@@ -208,6 +227,25 @@ mod tests {
 
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert_eq!(writer.run("testing", |_, ()| Ok(1)).await.unwrap(), 1);
+    }
+
+    #[test]
+    fn if_one_of_several_statements_fails_none_of_them_has_an_effect() {
+        let db = database();
+        let half: Work<()> = Box::new(|db, ()| {
+            all_or_nothing(db, || {
+                db.execute("INSERT INTO parent VALUES (7)", [])?;
+                db.execute("INSERT INTO parent VALUES (1)", [])
+            })
+        });
+
+        let results = in_one_transaction(&db, &(), vec![insert(1), half, insert(2)]).unwrap();
+
+        assert!(matches!(
+            results[..],
+            [Some(Ok(1)), Some(Err(_)), Some(Ok(1))]
+        ));
+        assert_eq!(rows(&db), 2);
     }
 
     fn database() -> Connection {

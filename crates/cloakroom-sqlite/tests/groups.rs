@@ -20,6 +20,37 @@ use cloakroom_sqlite::SqliteStore;
 use support::{answer, at, begin, draft, folder, labelled, other_connection, written};
 
 #[tokio::test]
+async fn a_call_whose_second_statement_fails_changes_nothing() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::open(&path).unwrap();
+    let mut owned = draft("one");
+    owned.meta.owner = Some("ada".into());
+    let seen = written(store.create(&at(1), &owned).await);
+    written(store.create(&at(2), &owned).await);
+    let other_connection = other_connection(&path);
+    let fail = "CREATE TRIGGER no_insert BEFORE INSERT ON cloakroom_session
+            BEGIN SELECT RAISE(ABORT, 'on purpose'); END;
+        CREATE TRIGGER one_delete BEFORE DELETE ON cloakroom_session
+            WHEN (SELECT COUNT(*) FROM cloakroom_session) < 2
+            BEGIN SELECT RAISE(ABORT, 'on purpose'); END";
+    other_connection.execute_batch(fail).unwrap();
+
+    let tombstone = draft("moved");
+    let renamed = store
+        .rename(&at(1), &seen, &at(3), &owned, Some(&tombstone))
+        .await;
+    assert!(renamed.is_err());
+    assert!(store.load(&at(1)).await.unwrap().is_some());
+    assert!(store.load(&at(3)).await.unwrap().is_none());
+
+    let revoked = store.revoke_owned(&"ada".into(), None, 10).await;
+    assert!(revoked.is_err());
+    for n in [1, 2] {
+        assert!(store.load(&at(n)).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test]
 async fn waiting_saves_share_a_commit_and_are_acknowledged_after_it() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();

@@ -1,5 +1,7 @@
 use rusqlite::Connection;
 
+use crate::writer::all_or_nothing;
+
 // The SQL of Django's migrations, with `IF NOT EXISTS` added. The names of the columns and of the
 // index are Django's, so that Django accepts the table.
 const CREATE_TABLE: &str = concat!(
@@ -29,14 +31,7 @@ pub(crate) fn sql(table: &str) -> String {
 /// Creates the table and the index if they are missing. Returns how many of Django's columns the
 /// table has.
 pub(crate) fn migrate(db: &Connection, table: &str) -> rusqlite::Result<usize> {
-    db.execute_batch("SAVEPOINT migrate")?;
-    let columns = create(db, table);
-    // The transaction may contain the work of other callers, so undo only what `create` did.
-    if columns.is_err() {
-        db.execute_batch("ROLLBACK TO migrate")?;
-    }
-    db.execute_batch("RELEASE migrate")?;
-    columns
+    all_or_nothing(db, || create(db, table))
 }
 
 fn create(db: &Connection, table: &str) -> rusqlite::Result<usize> {
