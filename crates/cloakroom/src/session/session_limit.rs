@@ -42,8 +42,8 @@ impl SessionLimit {
             false => Err(Error::new(
                 ErrorKind::TooManySessions,
                 format!(
-                    "logging in: the user has {} sessions, and at most {} are allowed; log out \
-                     elsewhere first",
+                    "logging in: the user has {} other sessions, and at most {} sessions are \
+                     allowed; log out elsewhere first",
                     live.len(),
                     self.max
                 ),
@@ -51,18 +51,19 @@ impl SessionLimit {
         }
     }
 
-    /// Ends the oldest sessions of `owner` until only the allowed number is left. Keeps the one at
-    /// `own`, which has just logged in.
+    /// Ends the oldest sessions of `owner` until only the allowed number is left. Ends no session
+    /// that is newer than the one at `own`, which has just logged in: otherwise, simultaneous
+    /// logins would end each other's sessions.
     pub(crate) async fn enforce(self, core: &Core, owner: &Owner, own: &StoreKey) -> Result<()> {
         if self.over != OverLimit::EndOldest {
             return Ok(());
         }
-        let mut others = self.live(core, owner).await?;
-        others.remove(own);
-        let excess = (others.len() + 1).saturating_sub(self.max);
-        let mut others: Vec<_> = others.into_iter().collect();
-        others.sort_by_key(|(_, meta)| meta.created);
-        for (store_key, _) in others.into_iter().take(excess) {
+        let mut live: Vec<_> = self.live(core, owner).await?.into_iter().collect();
+        let excess = live.len().saturating_sub(self.max);
+        // The sort is stable, so sessions of the same moment stay in the order of their keys.
+        live.sort_by_key(|(_, meta)| meta.created);
+        let oldest = live.into_iter().take(excess);
+        for (store_key, _) in oldest.take_while(|(store_key, _)| store_key != own) {
             core.revoke(owner, &store_key).await?;
         }
         Ok(())

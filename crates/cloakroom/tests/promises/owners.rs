@@ -10,6 +10,7 @@ use cloakroom::{
 use cloakroom_testkit::HandClock;
 use cloakroom_testkit::conformance::{draft, store_key};
 use cloakroom_testkit::wrap::{Call, When};
+use tokio::task::JoinSet;
 
 use crate::site::{Site, Visitor, kind, stored};
 
@@ -301,6 +302,38 @@ async fn a_login_over_the_limit_ends_the_oldest_session() {
     assert_eq!(owner(&visitors[2]).await, Some(ada()));
     assert_eq!(owner(&visitors[3]).await, None);
     assert_eq!(owner(&grace).await, Some("grace".into()));
+}
+
+#[tokio::test]
+async fn of_simultaneous_logins_over_the_limit_one_keeps_its_session() {
+    for seconds_apart in [0, 1] {
+        let site = Site::with(|builder| builder.max_sessions(1, OverLimit::EndOldest));
+        // Each login lists the sessions of its user when all logins are saved.
+        site.gate.close(When::Before, Call::OwnedBy);
+        let mut logins = JoinSet::new();
+        for _ in 0..3 {
+            site.clock.advance(Duration::from_secs(seconds_apart));
+            let mut visitor = site.visitor();
+            logins.spawn(async move {
+                visitor
+                    .visit(|session| session.log_in("ada"))
+                    .await
+                    .unwrap();
+                visitor
+            });
+            let waiting = logins.len();
+            site.gate
+                .reached(When::Before, Call::OwnedBy, waiting)
+                .await;
+        }
+        site.gate.open(When::Before, Call::OwnedBy);
+
+        let mut alive = 0;
+        for visitor in logins.join_all().await {
+            alive += usize::from(owner(&visitor).await.is_some());
+        }
+        assert_eq!(alive, 1, "{seconds_apart} seconds apart");
+    }
 }
 
 #[tokio::test]
