@@ -329,7 +329,8 @@ impl Store for MysqlStore {
             .await
     }
 
-    /// Deletes the entries in steps of up to 100 rows, so that no request waits for long.
+    /// Deletes the entries in steps of up to 100 rows, so that no request waits for long. The
+    /// result may contain the key of an entry that gets another owner at the same moment.
     async fn revoke_owned(
         &self,
         owner: &Owner,
@@ -349,6 +350,7 @@ impl Store for MysqlStore {
         let rows = self.repeatable(doing, &table.owned_keys, params).await?;
         let keys = rows.into_iter().map(|row| table::store_key(row, doing));
         let keys: Vec<_> = keys.collect::<Result<_>>()?;
+        let mut deleted = 0;
         for step in keys.chunks(SWEEP_STEP) {
             let step: Vec<_> = step.iter().map(|key| key.as_bytes().to_vec()).collect();
             let params = || {
@@ -356,9 +358,13 @@ impl Store for MysqlStore {
                 params.extend(padded_keys(&step));
                 params
             };
-            self.repeatable(doing, &table.revoke, params).await?;
+            match self.repeatable(doing, &table.revoke, params).await {
+                Ok(_) => deleted += step.len(),
+                Err(error) if deleted == 0 => return Err(error),
+                Err(_) => break,
+            }
         }
-        Ok(keys)
+        Ok(keys.into_iter().take(deleted).collect())
     }
 
     async fn scan(&self, after: Option<&Cursor>, limit: usize) -> Result<Page> {

@@ -7,7 +7,7 @@ use cloakroom::store::{
     Cursor, Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, Page, SaveId, Store, Version,
 };
 use cloakroom::{Owner, Result, StoreKey};
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 
 use crate::Builder;
 use crate::address::Address;
@@ -264,12 +264,25 @@ impl Store for RedisStore {
                 .await?;
             let keys = page.entries.into_iter().map(|owned| owned.key);
             let keys: Vec<_> = keys.filter(|key| Some(key) != except).take(limit).collect();
+            let mut deleted = Vec::new();
             for some in keys.chunks(LISTED_AT_ONCE) {
-                try_join_all(some.iter().map(|key| self.0.delete(key, REVOKING))).await?;
+                let deletes = some.iter().map(|key| self.0.delete(key, REVOKING));
+                let mut failed = None;
+                for (key, outcome) in some.iter().zip(join_all(deletes).await) {
+                    match outcome {
+                        Ok(()) => deleted.push(key.clone()),
+                        Err(error) => failed = Some(error),
+                    }
+                }
+                match failed {
+                    None => {}
+                    Some(error) if deleted.is_empty() => return Err(error),
+                    Some(_) => return Ok(deleted),
+                }
             }
             after = page.next;
-            if !keys.is_empty() || after.is_none() {
-                return Ok(keys);
+            if !deleted.is_empty() || after.is_none() {
+                return Ok(deleted);
             }
         }
     }

@@ -340,7 +340,9 @@ pub trait Store: Send + Sync + 'static {
     /// If the future is dropped, some of the entries may be deleted.
     ///
     /// # Errors
-    /// As [`owned_by`](Self::owned_by); some of the entries may be deleted.
+    /// As [`owned_by`](Self::owned_by). If some entries are deleted and then a delete fails, the
+    /// result contains the keys of the deleted ones, because the caller has to remove their copies
+    /// from a cache. The next call reports the failure.
     fn revoke_owned(
         &self,
         owner: &Owner,
@@ -357,8 +359,13 @@ pub trait Store: Send + Sync + 'static {
                 let keys = page.entries.into_iter().map(|owned| owned.key);
                 let keys = keys.filter(|key| Some(key) != except).take(limit);
                 let keys: Vec<_> = keys.collect();
-                for key in &keys {
-                    self.delete(key).await?;
+                for (deleted, key) in keys.iter().enumerate() {
+                    if let Err(error) = self.delete(key).await {
+                        return match deleted {
+                            0 => Err(error),
+                            _ => Ok(keys[..deleted].to_vec()),
+                        };
+                    }
                 }
                 after = page.next;
                 if !keys.is_empty() || after.is_none() {
