@@ -99,6 +99,11 @@ impl Replicas {
         let recipe = sentinel(self.kind, certificate)?;
         self.sentinels
             .extend((0..SENTINELS).map(|_| recipe.start()));
+        // By default, a Sentinel that a busy machine delays for two seconds does nothing for half a
+        // minute. Sentinels older than 7.0 refuse this command.
+        for sentinel in &self.sentinels {
+            let _ = ask(sentinel, "SENTINEL DEBUG tilt-trigger 60000");
+        }
         self.monitor(Self::NAME, "127.0.0.1", self.running_primary().port);
         let times = "down-after-milliseconds 2000 failover-timeout 3000";
         self.ask_sentinels(&format!("SENTINEL SET {} {times}", Self::NAME));
