@@ -163,7 +163,9 @@ impl Undropped {
         }
         if keys.listed.len() < MAX_UNDROPPED {
             let earlier = keys.listed.remove(key);
-            let owner = owner.cloned().or(earlier.and_then(|earlier| earlier.owner));
+            let owner = owner
+                .cloned()
+                .or_else(|| earlier.and_then(|earlier| earlier.owner));
             keys.listed.insert(key.clone(), Listed { until, owner });
         } else {
             keys.all_until = keys.all_until.max(until);

@@ -20,8 +20,11 @@ use crate::store::{AnyStore, Store, packed};
 /// An entry that comes from the cache may be as old as the [`ttl`](Self::ttl): this server sees
 /// saves and logouts on another server within that time, and its own saves and logouts immediately.
 ///
-/// **If the cache fails**, it is skipped: requests get slower, and saves that could not be written
-/// to the cache are seen within the `ttl`. **If the origin fails**, requests that only read still
+/// **If the cache fails**, the rest of the request does not use it, nor do other requests for a
+/// second: they ask the origin. This server sees its own saves and logouts immediately, even if the
+/// cache did not acknowledge them; other servers see them within the `ttl`. Ending all sessions of
+/// a user returns an error in this case, although the sessions have ended in the origin. Repeat the
+/// call to remove the copies. **If the origin fails**, requests that only read still
 /// succeed if the cache has the entry.
 ///
 /// # Examples

@@ -33,9 +33,13 @@ use crate::store::Store;
 ///
 /// The guarantees are those of the origin.
 ///
-/// **If the cache fails**, all reads and writes skip it, except logouts and new keys. The requests
-/// get slower, but stay correct if the cache is empty when it recovers. A copy that survives the
-/// failure may lack the changes made during the failure. **If the origin fails**, requests that
+/// **If the cache fails**, the rest of the request does not use it, nor do other requests for a
+/// second: they ask the origin. But every change still tries to remove the copy. This server uses
+/// no copy whose removal the cache did not acknowledge. Other programs may read such a copy until
+/// its session would have expired. So a logout, a new key, and ending all sessions of a user return
+/// an error in this case, although the session has ended in the origin. Repeat the call to remove
+/// the copy. Until it is removed, requests with the key of the ended session fail. **If the origin
+/// fails**, requests that
 /// only read a session still succeed if the session has a copy. **If the process is killed**
 /// between adding a copy and loading the entry again, the copy of a session that ended at that
 /// moment can still be read for 30 seconds.

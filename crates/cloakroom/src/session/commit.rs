@@ -316,8 +316,8 @@ impl Race<'_> {
         Ok(None)
     }
 
-    /// Deletes, in the background, the orphans that renames with lost answers may have left: entries
-    /// under keys that no browser received. Otherwise the owner's list would show them.
+    /// Deletes, in the background, the orphans that renames with lost answers may have left:
+    /// entries under keys that no browser received. Otherwise the owner's list would show them.
     fn remove_orphans(&self, won: Option<&SavedEntry>) {
         for (_, orphan) in &self.moved_to {
             if won.is_none_or(|saved| saved.entry.store_key != *orphan) {

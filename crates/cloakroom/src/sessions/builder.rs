@@ -235,14 +235,23 @@ impl SessionsBuilder {
         self
     }
 
-    /// Sets how long each call of the store may take before it fails with
+    /// Sets how long a handler may wait for the store. After that, its store calls fail with
     /// [`Timeout`](ErrorKind::Timeout).
+    ///
+    /// The limit applies to all store calls of a handler together. Only the time in which the
+    /// handler waits for the store counts. The commit at the end of the request has another limit
+    /// of the same length, so that a logout is sent even if the handler has used up its time. So a
+    /// request waits at most twice this time. For a session outside of a request, each save has its
+    /// own limit.
     ///
     /// Defaults to 5 seconds: long enough for a database to fail over, short enough for a visitor
     /// to wait. The price: while the database hangs, every request that opens its session waits
-    /// that long. In a backend with two tiers, a call of the cache may take at most 250
-    /// milliseconds. There is one exception: when a logout or a new key removes the copy of a
-    /// [`WriteThroughBackend`](crate::WriteThroughBackend), the limit set here applies.
+    /// that long.
+    ///
+    /// In a backend with two tiers, a call of the cache may take 250 milliseconds, which do not
+    /// count towards the limit. There is one exception: when a logout or a new key removes the copy
+    /// of a [`WriteThroughBackend`](crate::WriteThroughBackend), the limit set here applies, unless
+    /// the cache has just failed.
     ///
     /// # Examples
     /// ```

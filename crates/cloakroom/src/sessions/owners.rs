@@ -96,7 +96,9 @@ impl Sessions {
     ///
     /// # Errors
     /// As [`owned_by`](Self::owned_by); [`Conflict`](ErrorKind::Conflict) if the user kept
-    /// getting new sessions.
+    /// getting new sessions; [`Unavailable`](ErrorKind::Unavailable) if a cache did not acknowledge
+    /// that the copies are dropped. The sessions have then ended in the store. Repeat the call to
+    /// drop the copies.
     ///
     /// # Examples
     /// ```

@@ -13,8 +13,8 @@
 #[non_exhaustive]
 pub struct Guarantees {
     /// `save`, `touch` and `rename` compare the version of the entry and write in one step, so no
-    /// edit is lost. Without this promise they may overwrite an entry that has a newer version, but
-    /// still never restore a deleted entry.
+    /// edit is lost. Without this promise they may overwrite an entry that has a newer version, and
+    /// a save that is running while the entry is deleted may restore the entry.
     pub compares: bool,
     /// A deleted entry is gone for every process. Without this promise, other processes may still
     /// load it for a while.
