@@ -1,11 +1,11 @@
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use cloakroom::Result;
 use rusqlite::Connection;
 
 use crate::connection;
+use crate::database_file::DatabaseFile;
 use crate::error::Advice;
 use crate::options::Options;
 use crate::readers::Readers;
@@ -19,7 +19,7 @@ pub(crate) struct Database<T> {
     // closes last copies the write-ahead log into the database file.
     readers: Readers<T>,
     writer: Writer<T>,
-    path: PathBuf,
+    file: Arc<DatabaseFile>,
 }
 
 impl<T: Send + Sync + 'static> Database<T> {
@@ -34,14 +34,15 @@ impl<T: Send + Sync + 'static> Database<T> {
         let readers = readers.collect::<Result<_>>()?;
 
         let table = Arc::new(table);
+        let file = Arc::new(DatabaseFile::opened(&options.path));
         let advice = Advice {
             busy_timeout: options.busy_timeout,
             no_table,
         };
         Ok(Self {
-            readers: Readers::start(readers, &table, advice)?,
-            writer: Writer::start(writer, &table, advice)?,
-            path: options.path.clone(),
+            readers: Readers::start(readers, &table, &file, advice)?,
+            writer: Writer::start(writer, &table, &file, advice)?,
+            file,
         })
     }
 
@@ -52,6 +53,18 @@ impl<T: Send + Sync + 'static> Database<T> {
         work: impl FnOnce(&Connection, &T) -> rusqlite::Result<A> + Send + 'static,
     ) -> Result<A> {
         self.readers.run(doing, work).await
+    }
+
+    /// Does what [`read`](Self::read) does, and fails if the file was deleted, moved or replaced.
+    pub(crate) async fn ping(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&Connection, &T) -> rusqlite::Result<()> + Send + 'static,
+    ) -> Result<()> {
+        let file = Arc::clone(&self.file);
+        let check = self.read(doing, move |_, _| Ok(file.check()));
+        check.await?;
+        self.read(doing, work).await
     }
 
     /// See [`Writer::run`].
@@ -66,6 +79,6 @@ impl<T: Send + Sync + 'static> Database<T> {
 
 impl<T> fmt::Debug for Database<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.path.fmt(f)
+        self.file.path().fmt(f)
     }
 }

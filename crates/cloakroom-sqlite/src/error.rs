@@ -1,14 +1,32 @@
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cloakroom::{Error, ErrorKind};
 use rusqlite::ErrorCode;
 
+use crate::database_file::DatabaseFile;
 use crate::options::Options;
 
 /// Why a call failed. Calls that the writer commits in one transaction share the cause if the
 /// transaction fails.
-pub(crate) type Cause = Arc<rusqlite::Error>;
+#[derive(Clone, Debug)]
+pub(crate) enum Cause {
+    /// SQLite returned an error.
+    Sqlite(Arc<rusqlite::Error>),
+    /// The file at this path is not the file that was opened.
+    FileLost(Arc<Path>),
+}
+
+impl Cause {
+    pub(crate) fn of(error: rusqlite::Error) -> Self {
+        Self::Sqlite(Arc::new(error))
+    }
+
+    pub(crate) fn file_lost(file: &DatabaseFile) -> Self {
+        Self::FileLost(file.path().into())
+    }
+}
 
 /// The parts of an error message that depend on the store or its options.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +38,17 @@ pub(crate) struct Advice {
 
 /// Returns the error for a call that failed in SQLite.
 pub(crate) fn failed(doing: &'static str, advice: Advice, cause: Cause) -> Error {
+    let cause = match cause {
+        Cause::Sqlite(cause) => cause,
+        Cause::FileLost(path) => {
+            let path = path.display();
+            let why = format!(
+                "{path} or its write-ahead log was deleted, moved or replaced while it was open; \
+                 put the files back, or restart the program to use the new ones"
+            );
+            return Error::new(ErrorKind::Unavailable, format!("{doing}: {why}"));
+        }
+    };
     let (kind, why) = match is_missing_table(&cause) {
         true => (
             ErrorKind::Unavailable,
@@ -161,7 +190,7 @@ mod tests {
                 busy_timeout: Duration::from_millis(5_000),
                 no_table: "",
             };
-            failed("saving a session in SQLite", advice, Arc::new(cause))
+            failed("saving a session in SQLite", advice, Cause::of(cause))
         };
 
         let busy = error(ffi::SQLITE_BUSY);

@@ -4,6 +4,7 @@
 mod builder;
 mod connection;
 mod database;
+mod database_file;
 #[cfg(feature = "django")]
 mod django;
 mod error;

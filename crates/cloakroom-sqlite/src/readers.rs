@@ -6,12 +6,14 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use crate::database_file::DatabaseFile;
 use crate::error::{Advice, Cause, failed, no_result, queue_full};
 use crate::threads::{QUEUE_LEN, Threads};
 
 /// The threads that read. They share one queue, so no call waits while a thread is idle.
 pub(crate) struct Readers<T> {
     jobs: Sender<Job<T>>,
+    file: Arc<DatabaseFile>,
     advice: Advice,
     // Must stay below `jobs`, so that `jobs` is dropped first. Dropping `_threads` waits for the
     // threads, which end only when `jobs` has been dropped.
@@ -22,6 +24,7 @@ impl<T: Send + Sync + 'static> Readers<T> {
     pub(crate) fn start(
         connections: Vec<Connection>,
         table: &Arc<T>,
+        file: &Arc<DatabaseFile>,
         advice: Advice,
     ) -> Result<Self> {
         let (jobs, queue) = crossbeam_channel::bounded(QUEUE_LEN);
@@ -40,6 +43,7 @@ impl<T: Send + Sync + 'static> Readers<T> {
         }
         Ok(Self {
             jobs,
+            file: Arc::clone(file),
             advice,
             _threads: threads,
         })
@@ -53,10 +57,14 @@ impl<T: Send + Sync + 'static> Readers<T> {
         work: impl FnOnce(&Connection, &T) -> rusqlite::Result<A> + Send + 'static,
     ) -> Result<A> {
         let (answer, answered) = oneshot::channel::<Result<A, Cause>>();
+        let file = Arc::clone(&self.file);
         let job: Job<T> = Box::new(move |db, table| {
             // Skip the job if the caller has dropped its future and no longer waits for the result.
             if !answer.is_closed() {
-                let _ = answer.send(work(db, table).map_err(Cause::new));
+                let _ = answer.send(match file.check_if_lost() {
+                    true => work(db, table).map_err(Cause::of),
+                    false => Err(Cause::file_lost(&file)),
+                });
             }
         });
         match self.jobs.try_send(job) {
@@ -94,7 +102,7 @@ mod tests {
             busy_timeout: Duration::ZERO,
             no_table: "",
         };
-        let readers = Readers::start(vec![db], &Arc::new(()), advice).unwrap();
+        let readers = Readers::start(vec![db], &Arc::new(()), &no_file(), advice).unwrap();
 
         let panics = |_: &Connection, (): &()| -> rusqlite::Result<()> {
             panic!("this test panics on purpose")
@@ -103,5 +111,9 @@ mod tests {
 
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert_eq!(readers.run("testing", |_, _| Ok(1)).await.unwrap(), 1);
+    }
+
+    fn no_file() -> Arc<DatabaseFile> {
+        Arc::new(DatabaseFile::opened("/no/file".as_ref()))
     }
 }

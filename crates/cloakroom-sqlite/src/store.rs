@@ -269,7 +269,7 @@ impl Store for SqliteStore {
         let work = |db: &_, table: &Table| table.ping(db);
         self.0
             .database
-            .read("checking whether SQLite answers", work)
+            .ping("checking whether SQLite answers", work)
             .await
     }
 }

@@ -402,7 +402,7 @@ mod tests {
     use cloakroom::ErrorKind;
 
     use super::*;
-    use crate::error::{Advice, failed};
+    use crate::error::{Advice, Cause, failed};
     use crate::options::Options;
     use crate::schema;
 
@@ -442,7 +442,7 @@ mod tests {
             busy_timeout: Duration::ZERO,
             no_table: "",
         };
-        let error = failed("testing", advice, error.into());
+        let error = failed("testing", advice, Cause::of(error));
         assert_eq!(error.kind(), ErrorKind::Corrupt);
     }
 

@@ -7,6 +7,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
+use crate::database_file::DatabaseFile;
 use crate::error::{Advice, Cause, failed, no_result, queue_full};
 use crate::threads::{QUEUE_LEN, Threads};
 
@@ -23,12 +24,19 @@ pub(crate) struct Writer<T> {
 }
 
 impl<T: Send + Sync + 'static> Writer<T> {
-    pub(crate) fn start(db: Connection, table: &Arc<T>, advice: Advice) -> Result<Self> {
+    pub(crate) fn start(
+        db: Connection,
+        table: &Arc<T>,
+        file: &Arc<DatabaseFile>,
+        advice: Advice,
+    ) -> Result<Self> {
         let (jobs, queue) = crossbeam_channel::bounded(QUEUE_LEN);
         let mut threads = Threads::default();
-        let table = Arc::clone(table);
+        let (table, file) = (Arc::clone(table), Arc::clone(file));
         threads
-            .spawn("cloakroom-write", move || write(&db, &*table, &queue))
+            .spawn("cloakroom-write", move || {
+                write(&db, &*table, &file, &queue)
+            })
             .map_err(|source| {
                 Error::new(
                     ErrorKind::Unavailable,
@@ -96,22 +104,34 @@ struct Job<T> {
 type Work<T> = Box<dyn FnOnce(&Connection, &T) -> rusqlite::Result<usize> + Send>;
 type Answer = oneshot::Sender<Result<usize, Cause>>;
 
-fn write<T>(db: &Connection, table: &T, queue: &Receiver<Job<T>>) {
+fn write<T>(db: &Connection, table: &T, file: &DatabaseFile, queue: &Receiver<Job<T>>) {
     while let Ok(first) = queue.recv() {
         let waiting = iter::once(first).chain(queue.try_iter().take(MAX_GROUP - 1));
         // Skip the job of a caller that has dropped its future. The caller no longer waits for a
         // result, and `run` does not promise that such a job is carried out.
         let wanted = waiting.filter(|job| !job.answer.is_closed());
         let (group, answers) = wanted.map(|job| (job.work, job.answer)).unzip();
-        commit(db, table, group, answers);
+        commit(db, table, file, group, answers);
     }
 }
 
 /// Runs the work of a group in one transaction, and sends each caller its result after the commit.
-fn commit<T>(db: &Connection, table: &T, group: Vec<Work<T>>, answers: Vec<Answer>) {
+fn commit<T>(
+    db: &Connection,
+    table: &T,
+    file: &DatabaseFile,
+    group: Vec<Work<T>>,
+    answers: Vec<Answer>,
+) {
     // `send` fails only if the caller has dropped its future. Then no result is needed, so failures
     // of `send` are ignored.
-    match in_one_transaction(db, table, group) {
+    let committed = match file.check_if_lost() {
+        true => in_one_transaction(db, table, group).map_err(Cause::of),
+        false => Err(Cause::file_lost(file)),
+    };
+    match committed {
+        // The group was committed, but to a file that cannot be opened any more.
+        Ok(_) if !file.check() => fail(answers, &Cause::file_lost(file)),
         Ok(results) => {
             for (answer, result) in answers.into_iter().zip(results) {
                 // `None` means that the job panicked. Dropping `answer` gives the caller an error.
@@ -120,12 +140,13 @@ fn commit<T>(db: &Connection, table: &T, group: Vec<Work<T>>, answers: Vec<Answe
                 }
             }
         }
-        Err(cause) => {
-            let cause = Cause::new(cause);
-            for answer in answers {
-                let _ = answer.send(Err(Arc::clone(&cause)));
-            }
-        }
+        Err(cause) => fail(answers, &cause),
+    }
+}
+
+fn fail(answers: Vec<Answer>, cause: &Cause) {
+    for answer in answers {
+        let _ = answer.send(Err(cause.clone()));
     }
 }
 
@@ -150,7 +171,7 @@ fn in_one_transaction<T>(
             Ok(Err(cause)) if transaction.is_autocommit() => return Err(cause),
             // If the job failed, SQLite has rolled back only the failed statement, and the
             // transaction continues.
-            Ok(result) => results.push(Some(result.map_err(Cause::new))),
+            Ok(result) => results.push(Some(result.map_err(Cause::of))),
             Err(_) => results.push(None),
         }
     }
@@ -200,7 +221,7 @@ mod tests {
         let orphan: Work<()> = Box::new(|db, ()| db.execute("INSERT INTO child VALUES (7)", []));
         let (answers, mut receivers): (Vec<_>, Vec<_>) = (0..2).map(|_| oneshot::channel()).unzip();
 
-        commit(&db, &(), vec![insert(1), orphan], answers);
+        commit(&db, &(), &no_file(), vec![insert(1), orphan], answers);
 
         for answer in &mut receivers {
             assert!(
@@ -218,7 +239,7 @@ mod tests {
             busy_timeout: Duration::ZERO,
             no_table: "",
         };
-        let writer = Writer::start(database(), &Arc::new(()), advice).unwrap();
+        let writer = Writer::start(database(), &Arc::new(()), &no_file(), advice).unwrap();
 
         let error = writer
             .run("testing", |_, ()| panic!("this test panics on purpose"))
@@ -246,6 +267,10 @@ mod tests {
             [Some(Ok(1)), Some(Err(_)), Some(Ok(1))]
         ));
         assert_eq!(rows(&db), 2);
+    }
+
+    fn no_file() -> Arc<DatabaseFile> {
+        Arc::new(DatabaseFile::opened("/no/file".as_ref()))
     }
 
     fn database() -> Connection {

@@ -330,7 +330,7 @@ impl Store for DjangoTable {
         let work = |db: &_, table: &Table| table.ping(db);
         self.0
             .database
-            .read("checking whether SQLite has Django's table", work)
+            .ping("checking whether SQLite has Django's table", work)
             .await
     }
 }
