@@ -13,7 +13,7 @@ use crate::format::{DefaultFormat, Format, FormatRules, Tags};
 use crate::http::Cookie;
 use crate::model::{
     Cursor, Draft, EntryRef, Error, ErrorKind, Meta, Owner, Page, Record, Result, SaveId,
-    SessionData, SessionKey, SessionTag, StoreKey, Version,
+    SessionData, SessionKey, SessionTag, StoreKey, Version, limits,
 };
 use crate::store::{AnyStore, Guarantees, Store};
 
@@ -199,6 +199,12 @@ impl Backend {
             true => (own_limit, "or sessions in another store"),
             false => (self.max_size, "or raise max_size"),
         };
+        // A session without an owner leaves room for one, so that its visitor can log in.
+        let reserved = match record.meta.owner {
+            None if self.rules().facts.are_all() => limits::OWNER_BYTES,
+            _ => 0,
+        };
+        let limit = limit.saturating_sub(reserved);
         if size > limit {
             return Err(Error::new(
                 ErrorKind::TooLarge,

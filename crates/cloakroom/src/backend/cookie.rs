@@ -29,6 +29,11 @@ use crate::store::{Guarantees, packed};
 /// * It does not **revoke**. A logout removes the cookie from the browser, but a copy of the cookie
 ///   stays valid until it expires.
 /// * It keeps no **owners**.
+/// * **A late response can undo a logout.** With
+///   [`slide_on_access`](crate::SessionsBuilder::slide_on_access) or
+///   [`save_every_request`](crate::SessionsBuilder::save_every_request), a page that only reads
+///   sets the cookie again. If the browser receives this page after the response of a logout, the
+///   visitor is logged in again. Leave both options off, or keep sessions in a store.
 ///
 /// That is acceptable for a shopping cart, but seldom for a login.
 ///
@@ -68,6 +73,7 @@ use crate::store::{Guarantees, packed};
 #[derive(Clone)]
 pub struct CookieBackend {
     envelope: Envelope,
+    max_cookie_bytes: usize,
     cookie_name: Arc<str>,
     namespace: Arc<str>,
 }
@@ -88,6 +94,7 @@ impl CookieBackend {
     pub fn new(secret: &[u8]) -> Result<Self> {
         Ok(Self {
             envelope: Envelope::Sealed(Arc::new(vec![SealingSecret::new(secret)?])),
+            max_cookie_bytes: DEFAULT_MAX_COOKIE_BYTES,
             cookie_name: "".into(),
             namespace: "".into(),
         })
@@ -110,13 +117,57 @@ impl CookieBackend {
     pub fn unsealed(format: impl Format) -> Self {
         Self {
             envelope: Envelope::None(Arc::new(format)),
+            max_cookie_bytes: MAX_COOKIE_BYTES,
             cookie_name: "".into(),
             namespace: "".into(),
         }
     }
 
-    /// Also accepts cookies that were encrypted with this older secret. They are encrypted with the
+    /// Sets the maximum size of the cookie: its name, `=`, and its value. A save of a larger
+    /// session fails with [`TooLarge`](ErrorKind::TooLarge).
+    ///
+    /// Defaults to 3,072 bytes, which hold about 2,200 bytes of data; an
+    /// [`unsealed`](Self::unsealed) backend defaults to 4,096. A proxy must receive all headers of
+    /// a response in one buffer. In nginx, this buffer has 4,096 bytes by default, and with larger
+    /// headers the visitor gets a 502. To allow larger cookies, raise the buffer of every proxy, in
+    /// nginx with `proxy_buffer_size 8k`. The price of a larger cookie: the browser sends it with
+    /// every request.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) if `bytes` is less than 512, or more than 4,096: browsers
+    /// ignore larger cookies.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::{Backend, CookieBackend};
+    ///
+    /// let max_size = |backend: CookieBackend| Backend::from(backend).guarantees().max_size;
+    /// let backend = CookieBackend::new(&[7; 32])?;
+    /// assert!(max_size(backend.clone()) < max_size(backend.max_cookie_bytes(4_096)?));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
+    pub fn max_cookie_bytes(mut self, bytes: usize) -> Result<Self> {
+        if !(MIN_COOKIE_BYTES..=MAX_COOKIE_BYTES).contains(&bytes) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!(
+                    "setting the maximum size of the session cookie: {bytes} bytes is not between \
+                     {MIN_COOKIE_BYTES} and {MAX_COOKIE_BYTES}"
+                ),
+            ));
+        }
+        self.max_cookie_bytes = bytes;
+        Ok(self)
+    }
+
+    /// Also accepts cookies that were encrypted with this other secret. They are encrypted with the
     /// current secret when they are next written.
+    ///
+    /// To replace the secret of a site with several servers, restart all servers twice. First keep
+    /// the old secret as the current one and add the new secret as a fallback: now every server
+    /// accepts both. Then make the new secret the current one and the old secret the fallback.
+    /// Remove the old secret after `max_age`. If you skip the first step, the servers that have not
+    /// been restarted do not accept the new cookies, and their visitors lose their sessions.
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) as for [`new`](Self::new), and for an
@@ -166,7 +217,9 @@ impl CookieBackend {
     }
 
     pub(super) fn guarantees(&self) -> Guarantees {
-        let text = MAX_COOKIE_BYTES.saturating_sub(self.cookie_name.len() + "=".len());
+        let text = self
+            .max_cookie_bytes
+            .saturating_sub(self.cookie_name.len() + "=".len());
         let max_size = match &self.envelope {
             Envelope::Sealed(_) => (text / 4 * 3).saturating_sub(OVERHEAD),
             Envelope::None(_) => text,
@@ -196,13 +249,13 @@ impl CookieBackend {
             })?,
         };
         let size = self.cookie_name.len() + "=".len() + value.len();
-        if size > MAX_COOKIE_BYTES {
+        if size > self.max_cookie_bytes {
             return Err(Error::new(
                 ErrorKind::TooLarge,
                 format!(
-                    "writing a session into its cookie: the cookie would have {size} bytes, and \
-                     browsers drop cookies of more than {MAX_COOKIE_BYTES}; keep large things \
-                     elsewhere, or keep sessions in a store"
+                    "writing a session into its cookie: the cookie would have {size} bytes, and at \
+                     most {} are allowed; keep large things elsewhere, or keep sessions in a store",
+                    self.max_cookie_bytes
                 ),
             ));
         }
@@ -379,6 +432,13 @@ const MAC_BYTES: usize = 16;
 
 /// The bytes of a cookie besides data, owner and label, before the base64url encoding.
 const OVERHEAD: usize = HEAD_BYTES + NONCE_BYTES + MAC_BYTES + packed::EMPTY;
+
+/// The default of the option `max_cookie_bytes`. Of the 4,096 bytes that nginx accepts by default,
+/// 1,024 remain for the attributes of the cookie and for the other headers.
+const DEFAULT_MAX_COOKIE_BYTES: usize = 3_072;
+
+/// A smaller cookie would have no room for a session with an owner.
+const MIN_COOKIE_BYTES: usize = 512;
 
 /// Name, `=` and value: browsers ignore a cookie that is longer (RFC 6265bis, section 5.6).
 const MAX_COOKIE_BYTES: usize = 4_096;

@@ -1,7 +1,7 @@
 //! The bounds that hold with every store. They are checked before the store is called.
 
 use cloakroom::store::MemoryStore;
-use cloakroom::{CookieBackend, ErrorKind, Owner, Sessions};
+use cloakroom::{CookieBackend, ErrorKind, Owner, Sessions, limits};
 use cloakroom_testkit::wrap::Call;
 
 use crate::site::{Site, kind};
@@ -79,11 +79,34 @@ async fn a_session_has_at_most_16_mib() {
 
     let sessions = builder().max_size(16 << 20).build().unwrap();
     let session = sessions.new_session();
-    session.set("x", "x".repeat((16 << 20) - 100)).unwrap();
+    session.set("x", "x".repeat((16 << 20) - 355)).unwrap();
     session.save().await.unwrap();
     let label = "x".repeat(100);
     session.set_label(label).unwrap();
     assert_eq!(kind(session.save().await), ErrorKind::TooLarge);
+}
+
+#[tokio::test]
+async fn a_session_that_just_fits_leaves_room_for_a_login() {
+    let with_store = Sessions::builder(MemoryStore::new()).max_size(2_000);
+    let in_cookies = Sessions::builder(CookieBackend::new(&[7; 32]).unwrap());
+    for builder in [with_store, in_cookies] {
+        let sessions = builder.build().unwrap();
+        // Finds the largest item that can be saved.
+        let mut size = 4_096;
+        let largest = loop {
+            let session = sessions.new_session();
+            session.set("x", "x".repeat(size)).unwrap();
+            match session.save().await {
+                Ok(()) => break session,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::TooLarge),
+            }
+            size -= 1;
+        };
+
+        largest.log_in("x".repeat(limits::OWNER_BYTES)).unwrap();
+        largest.save().await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloakroom::{Cookie, CookieBackend, ErrorKind, Expiry, Session, Sessions};
+use cloakroom::{Cookie, CookieBackend, ErrorKind, Expiry, Session, Sessions, limits};
 use cloakroom_testkit::HandClock;
 use data_encoding::BASE64URL_NOPAD;
 
@@ -144,13 +144,18 @@ async fn a_session_too_large_for_a_cookie_is_an_error() {
     let max_size = visitor.sessions.guarantees().max_size.unwrap();
     let json = "\x01{\"items\":{\"n\":1,\"large\":\"\"}}".len();
 
-    let fits = "x".repeat(max_size - json);
+    let fits = "x".repeat(max_size - json - limits::OWNER_BYTES);
     let headers = visitor
         .visit(|session| session.set("large", fits.as_str()))
         .await
         .unwrap();
     let pair = set_cookie(&headers).unwrap().split(';').next().unwrap();
-    assert!((4_080..=4_096).contains(&pair.len()), "{}", pair.len());
+    let reserved = limits::OWNER_BYTES * 4 / 3;
+    assert!(
+        (3_060..=3_072).contains(&(pair.len() + reserved)),
+        "{}",
+        pair.len()
+    );
 
     let error = visitor
         .visit(|session| session.set("large", format!("{fits}x")))
@@ -162,6 +167,31 @@ async fn a_session_too_large_for_a_cookie_is_an_error() {
         "{error}"
     );
     assert_eq!(visitor.reads("n").await, Some(1));
+}
+
+#[tokio::test]
+async fn a_cookie_of_any_allowed_size_can_be_configured() {
+    for bytes in [512, 3_072, 4_096] {
+        let backend = CookieBackend::new(&SECRET).unwrap();
+        let backend = backend.max_cookie_bytes(bytes).unwrap();
+        let sessions = Sessions::new(backend);
+        let max_size = sessions.guarantees().max_size.unwrap();
+        let session = sessions.new_session();
+        session.log_in("ada").unwrap();
+        let json = "\x01{\"items\":{\"large\":\"\"}}ada".len();
+        session.set("large", "x".repeat(max_size - json)).unwrap();
+        session.save().await.unwrap();
+
+        let pair = "__Host-session=".len() + session.key().unwrap().reveal().len();
+        assert!((bytes - 4..=bytes).contains(&pair), "{pair} of {bytes}");
+        session.set("larger", "x".repeat(4)).unwrap();
+        assert_eq!(kind(session.save().await), ErrorKind::TooLarge);
+    }
+    for bytes in [0, 511, 4_097] {
+        let backend = CookieBackend::new(&SECRET).unwrap();
+        let error = backend.max_cookie_bytes(bytes).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{bytes}");
+    }
 }
 
 #[tokio::test]

@@ -164,11 +164,17 @@ async fn debug_output_errors_and_trace_logs_contain_no_key_and_no_store_key() {
     );
     for key in keys {
         let store_key = DefaultFormat::new().store_key("__Host-session", &SessionKey::new(&key));
-        let hash = data_encoding::HEXLOWER.encode(store_key.as_bytes());
-        assert!(
-            !shown.contains(&key) && !shown.to_lowercase().contains(&hash),
-            "{shown}"
-        );
+        shown += &format!("{store_key:?}");
+        let bytes = store_key.as_bytes();
+        let hex = data_encoding::HEXLOWER.encode(bytes);
+        let decimal = format!("{bytes:?}").trim_matches(['[', ']']).to_owned();
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        for secret in [key, hex, decimal, text] {
+            assert!(
+                !shown.to_lowercase().contains(&secret.to_lowercase()),
+                "{shown}"
+            );
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloakroom::{ErrorKind, Expiry, Result, Session};
+use cloakroom::{ErrorKind, Expiry, Result, Session, limits};
 use cloakroom_testkit::wrap::{Call, When};
 use http::StatusCode;
 use tokio::task::JoinHandle;
@@ -122,7 +122,7 @@ async fn the_response_is_an_error_if_an_unawaited_save_fails() {
 
 #[tokio::test]
 async fn a_logout_is_carried_out_even_if_a_later_edit_is_too_large() {
-    let site = Site::with(|builder| builder.max_size(100));
+    let site = Site::with(|builder| builder.max_size(100 + limits::OWNER_BYTES));
     let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
     session.flush().unwrap();
@@ -133,7 +133,7 @@ async fn a_logout_is_carried_out_even_if_a_later_edit_is_too_large() {
 
 #[tokio::test]
 async fn a_session_that_is_too_large_to_save_accepts_no_more_edits() {
-    let site = Site::with(|builder| builder.max_size(100));
+    let site = Site::with(|builder| builder.max_size(100 + limits::OWNER_BYTES));
     let guest = site.guest().await;
     let (_handle, session) = guest.open().await;
     session.set("big", "x".repeat(200)).unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cloakroom::session::Value;
-use cloakroom::{ErrorKind, Item, Session};
+use cloakroom::{ErrorKind, Item, Session, limits};
 
 use crate::site::{Site, kind};
 
@@ -249,7 +249,7 @@ async fn a_session_can_be_opened_by_key_or_by_tag_outside_a_request() {
 
 #[tokio::test]
 async fn a_session_over_the_size_limit_is_an_error_and_saves_nothing() {
-    let site = Site::with(|builder| builder.max_size(100));
+    let site = Site::with(|builder| builder.max_size(100 + limits::OWNER_BYTES));
     let mut guest = site.guest().await;
 
     let outcome = guest
@@ -294,7 +294,7 @@ fn a_flush_drops_the_callers_closures_outside_its_lock() {
 
 #[tokio::test]
 async fn labels_count_against_the_size_limit() {
-    let site = Site::with(|b| b.max_size(100));
+    let site = Site::with(|b| b.max_size(100 + limits::OWNER_BYTES));
     let mut v = site.visitor();
     let out = v
         .visit(|s| {
