@@ -87,7 +87,8 @@ impl Cookie {
         self
     }
 
-    /// Removes `Secure`, and the prefix of the name that requires it. For development without TLS.
+    /// Removes `Secure`, and removes from the name a prefix that requires `Secure`. For development
+    /// without TLS.
     ///
     /// The name `__Host-session`, which is the default, becomes `cloakroom`. Cookies do not depend
     /// on the port, so all programs on `localhost` share their cookies, and several frameworks call
