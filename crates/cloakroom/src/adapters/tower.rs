@@ -302,9 +302,9 @@ fn closing_on_panic<F>(handle: &SessionHandle, call: impl FnOnce() -> F) -> F {
 pin_project! {
     /// The future of [`SessionService`]. It runs the handler, then the commit.
     ///
-    /// If it is dropped while the handler runs, only a logout that the handler recorded is carried
-    /// out, in the background. If it is dropped during the commit, the commit continues in the
-    /// background.
+    /// If it is dropped while the handler runs, a logout that the handler recorded is carried out
+    /// in the background; all other unsaved changes are lost. If it is dropped during the commit,
+    /// the commit continues in the background.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F, E, B, Err>
     where

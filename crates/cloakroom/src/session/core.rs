@@ -309,7 +309,7 @@ impl Core {
     }
 }
 
-/// One limit for the whole process: all such sessions have the same cause.
+/// One limit for the whole process, because the warning has the same cause for all sessions.
 static FROM_THE_FUTURE: OncePerMinute = OncePerMinute::new();
 
 /// How many pages a list of a user's sessions may have. With full pages, that is 10 million
