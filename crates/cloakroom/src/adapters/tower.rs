@@ -117,7 +117,7 @@ use crate::sessions::Sessions;
 ///   the handler: the logout is carried out in the background, and the browser keeps a cookie
 ///   that opens nothing.
 ///
-/// An error of the inner service, a panic and a 5xx are failures. A 4xx is not, as in Django: edits
+/// An error of the inner service, a panic and a 5xx are failures. As in Django, a 4xx is not: edits
 /// made before it are saved. Let a timeout answer with 503 or 504, not with 408, unless the edits
 /// made before the timeout should be saved.
 ///

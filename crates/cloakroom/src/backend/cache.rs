@@ -152,8 +152,9 @@ struct Listed {
 }
 
 impl Undropped {
-    /// Adds the key of a copy. `until` is the time by which the cache will have dropped the copy, or
-    /// `None` if it is not known. [`of_owner`](Self::of_owner) finds the key if `owner` is given.
+    /// Adds the key of a copy. `until` is the time by which the cache will have dropped the copy,
+    /// or `None` if it is not known. [`of_owner`](Self::of_owner) finds the key if `owner` is
+    /// given.
     pub(super) fn add(
         &self,
         key: &StoreKey,

@@ -399,8 +399,8 @@ impl Cookie {
             && host(self) == host(other)
     }
 
-    /// Returns whether this cookie or one of its former cookies has the same name as `other` or one
-    /// of its former cookies.
+    /// Returns whether this cookie and `other` have a name in common. The names of their former
+    /// cookies count, too.
     pub(crate) fn shares_name_with(&self, other: &Self) -> bool {
         self.accepted()
             .any(|one| other.accepted().any(|another| one.name == another.name))
