@@ -117,7 +117,7 @@ use crate::sessions::Sessions;
 ///   the handler: the logout is carried out in the background, and the browser keeps a cookie
 ///   that opens nothing.
 ///
-/// An error of the inner service, a panic and a 5xx are failures. A 4xx is not, as in Django: edits
+/// An error of the inner service, a panic and a 5xx are failures. As in Django, a 4xx is not: edits
 /// made before it are saved. Let a timeout answer with 503 or 504, not with 408, unless the edits
 /// made before the timeout should be saved.
 ///
@@ -302,9 +302,9 @@ fn closing_on_panic<F>(handle: &SessionHandle, call: impl FnOnce() -> F) -> F {
 pin_project! {
     /// The future of [`SessionService`]. It runs the handler, then the commit.
     ///
-    /// If it is dropped while the handler runs, only a logout that the handler recorded is carried
-    /// out, in the background. If it is dropped during the commit, the commit continues in the
-    /// background.
+    /// If it is dropped while the handler runs, a logout that the handler recorded is carried out
+    /// in the background; all other unsaved changes are lost. If it is dropped during the commit,
+    /// the commit continues in the background.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F, E, B, Err>
     where

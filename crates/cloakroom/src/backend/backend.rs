@@ -111,8 +111,8 @@ impl Backend {
         }
     }
 
-    /// Returns how long a cache serves an entry without asking the origin, or `None` if there is no
-    /// such cache. The copies of a write-through backend last as long as their session.
+    /// Returns how long a cached backend serves an entry without asking the origin, or `None` for
+    /// every other backend. A write-through backend uses a copy until its session expires.
     pub(crate) fn cache_ttl(&self) -> Option<Duration> {
         match &self.kind {
             Kind::Cached(cached) => Some(cached.ttl),
@@ -392,11 +392,11 @@ impl Backend {
         let Some(cache) = self.cache() else {
             return Ok(deleted.len());
         };
-        // Includes the copies that an earlier call could not drop.
+        // The copies to drop include those that an earlier call could not drop.
         let mut keys = cache.undropped().of_owner(owner, now);
         keys.extend_from_slice(&deleted);
         let mut keys = keys.iter();
-        // After the first failure, only records the keys.
+        // After the first failure, the keys of the remaining copies are only recorded.
         if let Some(failed) = self.drop_copies(&mut keys, now).await? {
             for key in std::iter::once(failed).chain(keys) {
                 self.remember_copy(key, owner, now);
@@ -443,7 +443,7 @@ impl Backend {
     }
 
     /// Drops the copy of a session that is gone from the origin. A request may have found the
-    /// session only there.
+    /// session in the cache, although the origin no longer has it.
     pub(crate) async fn drop_copy(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
         match &self.kind {
             Kind::Cached(cached) => cached.invalidate(key, now).await.map(drop),

@@ -10,10 +10,10 @@ use super::call_limit::CallLimit;
 use crate::model::{Error, ErrorKind, Owner, Result, StoreKey};
 use crate::store::{AnyStore, Store};
 
-/// A cache in front of an origin. If it fails, requests continue without it.
+/// A cache in front of an origin. If the cache fails, requests continue without it.
 ///
-/// After a failure, the rest of the request skips the cache, and so do other requests for
-/// [`PAUSE`]. Then one call tries it again.
+/// The handler or commit in which the cache failed skips the cache until it ends. All other calls
+/// skip the cache for [`PAUSE`]; then one call tries the cache again.
 #[derive(Clone)]
 pub(super) struct Cache {
     pub(super) store: AnyStore,
@@ -22,7 +22,7 @@ pub(super) struct Cache {
 
 #[derive(Default)]
 struct Shared {
-    /// Until when requests skip the cache. `None` while it works.
+    /// The end of the pause in which calls skip the cache, or `None` while the cache works.
     skipped_until: Mutex<Option<Instant>>,
     undropped: Undropped,
 }
@@ -54,7 +54,10 @@ impl Cache {
     }
 
     /// Drops the copy at `key`, even while the cache is skipped. Returns whether the cache
-    /// acknowledged it. If a call has failed for the same request, does not repeat it.
+    /// acknowledged that the copy is gone.
+    ///
+    /// Returns `false` without a call if the cache has already failed in this handler or commit and
+    /// the key is one of the [`undropped`](Self::undropped).
     pub(super) async fn drop_copy(&self, key: &StoreKey, now: SystemTime) -> bool {
         if CallLimit::cache_has_failed() && self.undropped().contains(key, now) {
             return false;
@@ -87,8 +90,8 @@ impl Cache {
         None
     }
 
-    /// Makes the rest of the request skip the cache, and other requests for [`PAUSE`]. Returns
-    /// whether the cache worked before.
+    /// Records a failure: this handler or commit skips the cache until it ends, and all other calls
+    /// skip the cache for [`PAUSE`]. Returns whether the cache worked before.
     pub(super) fn set_failed(&self) -> bool {
         CallLimit::set_cache_failed();
         self.skipped_until()
@@ -137,19 +140,21 @@ pub(super) struct Undropped {
 #[derive(Default)]
 struct Keys {
     listed: HashMap<StoreKey, Listed>,
-    /// Until when no copy is used at all, because there was no room for another key.
+    /// The end of the time in which no copy is used, whatever its key, because there was no room
+    /// for another key.
     all_until: Option<SystemTime>,
 }
 
 struct Listed {
-    /// When the copy is gone from the cache at the latest, or `None` if that is not known.
+    /// The time by which the cache will have dropped the copy, or `None` if it is not known.
     until: Option<SystemTime>,
     owner: Option<Owner>,
 }
 
 impl Undropped {
-    /// Adds the key of a copy that is gone from the cache at `until` at the latest. `owner` is
-    /// needed to [find](Self::of_owner) the key again.
+    /// Adds the key of a copy. `until` is the time by which the cache will have dropped the copy,
+    /// or `None` if it is not known. [`of_owner`](Self::of_owner) finds the key if `owner` is
+    /// given.
     pub(super) fn add(
         &self,
         key: &StoreKey,
@@ -216,7 +221,8 @@ impl Listed {
     }
 }
 
-/// The error of ending several sessions, if the cache did not acknowledge that all copies are gone.
+/// Returns the error for a call that ended an owner's sessions, but could not drop all of their
+/// copies in the cache.
 pub(super) fn copies_remain() -> Error {
     Error::new(
         ErrorKind::Unavailable,
@@ -225,13 +231,13 @@ pub(super) fn copies_remain() -> Error {
     )
 }
 
-/// The time limit of a cache call. The store behind the cache usually answers sooner than that.
+/// The time limit of a cache call. The origin usually answers in less time.
 const TIMEOUT: Duration = Duration::from_millis(250);
 
-/// For how long requests skip a cache that has failed.
+/// How long calls skip a cache that has failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How many keys of copies are listed. They take about 10 MB.
+/// The maximum number of listed keys. This many keys take about 10 MB.
 const MAX_UNDROPPED: usize = 1 << 16;
 
 #[cfg(test)]

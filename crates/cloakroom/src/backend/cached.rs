@@ -20,12 +20,12 @@ use crate::store::{AnyStore, Store, packed};
 /// An entry that comes from the cache may be as old as the [`ttl`](Self::ttl): this server sees
 /// saves and logouts on another server within that time, and its own saves and logouts immediately.
 ///
-/// **If the cache fails**, the rest of the request does not use it, nor do other requests for a
-/// second: they ask the origin. This server sees its own saves and logouts immediately, even if the
-/// cache did not acknowledge them; other servers see them within the `ttl`. Ending all sessions of
-/// a user returns an error in this case, although the sessions have ended in the origin. Repeat the
-/// call to remove the copies. **If the origin fails**, requests that only read still
-/// succeed if the cache has the entry.
+/// **If the cache fails**, requests ask the origin instead: the handler or commit that called the
+/// cache does so until it ends, and all other requests do so for a second. This server sees its own
+/// saves and logouts immediately, even if the cache did not acknowledge them; other servers see
+/// them within the `ttl`. Ending all sessions of a user returns an error in this case, although the
+/// sessions have ended in the origin. Repeat the call to remove the copies. **If the origin
+/// fails**, requests that only read still succeed if the cache has the entry.
 ///
 /// # Examples
 /// ```
@@ -90,8 +90,8 @@ impl CachedBackend {
         let found = self.read_cache(key).await;
         if let Some((cache, Cached::Entry(entry))) = &found
             && cache.meta.expires > now
-            // A server whose clock is ahead of this server's writes a later expiry. Its entry would
-            // be used for longer than the `ttl`.
+            // If the clock of another server is ahead, that server writes later expiries. This
+            // server would use such a cached entry for longer than the `ttl`.
             && cache.meta.expires <= after(now, self.ttl)
         {
             return Ok(Some(entry.clone()));
@@ -245,14 +245,14 @@ impl CachedBackend {
                 None => break,
             }
         }
-        // Other processes read no copy if there is none.
+        // If there is no copy, other processes ask the origin.
         let dropped = self.cache.drop_copy(key, now).await;
         self.distrust(key, None, now);
         Ok(dropped)
     }
 
-    /// Stops using the cache for `key` until every copy has expired. `owner` is the owner whose
-    /// sessions are being ended.
+    /// Stops using the cache for `key` until every copy has expired. `owner` is given if the
+    /// sessions of this owner are being ended.
     pub(super) fn distrust(&self, key: &StoreKey, owner: Option<&Owner>, now: SystemTime) {
         // A load that is under way may still fill the cache with an old entry.
         let until = after(now, self.ttl + 2 * self.origin.timeout);

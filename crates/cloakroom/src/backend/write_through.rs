@@ -19,30 +19,30 @@ use crate::store::Store;
 ///
 /// If only Cloakroom uses the cache, choose [`CachedBackend`](crate::CachedBackend), which trusts
 /// its cache for only a few seconds. This backend trusts a copy until the session ends, because the
-/// other programs do. Every change is therefore made in the origin first, and then the copy is
-/// updated or removed:
+/// other programs do. Every change is therefore made in the origin, and the copy is updated or
+/// removed:
 ///
 /// * **A read** that finds a copy does not load the entry. A read that finds no copy loads the
 ///   entry and adds a copy. Then it loads the entry again, and removes the copy if the session was
 ///   saved or ended in the meantime.
 /// * **A write** never builds on a copy. It loads the entry and applies the edits, and the origin
-///   compares versions. The copy is replaced if it has not changed since that load began. Otherwise
-///   the copy is removed, and the next read adds a new one.
+///   compares versions. Then the copy is replaced if it has not changed since that load began.
+///   Otherwise the copy is removed, and the next read adds a new one.
 /// * **A logout** and **a new key** remove the copy. If the removal fails, the request fails with
 ///   an error, since the copy would still be read.
 ///
 /// The guarantees are those of the origin.
 ///
-/// **If the cache fails**, the rest of the request does not use it, nor do other requests for a
-/// second: they ask the origin. But every change still tries to remove the copy. This server uses
-/// no copy whose removal the cache did not acknowledge. Other programs may read such a copy until
-/// its session would have expired. So a logout, a new key, and ending all sessions of a user return
-/// an error in this case, although the session has ended in the origin. Repeat the call to remove
-/// the copy. Until it is removed, requests with the key of the ended session fail. **If the origin
-/// fails**, requests that
-/// only read a session still succeed if the session has a copy. **If the process is killed**
-/// between adding a copy and loading the entry again, the copy of a session that ended at that
-/// moment can still be read for 30 seconds.
+/// **If the cache fails**, requests ask the origin instead: the handler or commit that called the
+/// cache does so until it ends, and all other requests do so for a second. But every change still
+/// tries to remove the copy. This server uses no copy whose removal the cache did not acknowledge.
+/// Other programs may read such a copy until its session would have expired. So a logout, or ending
+/// all sessions of a user, returns an error in this case, although the sessions have ended in the
+/// origin. Repeat the call to remove the copies. Until a copy is removed, requests with the key of
+/// its ended session fail. Giving a session a new key returns an error, too, but the session then
+/// keeps its old key. **If the origin fails**, requests that only read a session still succeed if
+/// the session has a copy. **If the process is killed** between adding a copy and loading the entry
+/// again, the copy of a session that ended at that moment can still be read for 30 seconds.
 ///
 /// # Examples
 /// ```
@@ -73,7 +73,7 @@ impl WriteThroughBackend {
         }
     }
 
-    /// Returns the rules of the origin, limited to the facts that a copy keeps, too.
+    /// Returns the rules of the origin, limited to the facts that a copy keeps as well.
     pub(super) fn rules(&self, origin: FormatRules) -> FormatRules {
         let facts = match self.copies.rules().facts {
             Facts::All => origin.facts,
@@ -272,7 +272,7 @@ impl WriteThroughBackend {
     }
 
     /// Replaces the copy with what was just written to the origin, if the copy still has the
-    /// version `seen`. Otherwise removes it.
+    /// version `seen`. Otherwise removes the copy.
     async fn update_copy(
         &self,
         key: &StoreKey,

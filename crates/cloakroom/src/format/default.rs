@@ -18,11 +18,11 @@ use crate::model::{
 ///
 /// * **Session key**: 256 bits of the operating system's random numbers, as 43 characters of
 ///   base64url without padding (RFC 4648 §5).
-/// * **Store key**: the SHA-256 of `NAMESPACE=KEY`, which is what the browser sends if the
-///   [namespace](crate::Cookie::namespace) is the name of the cookie. A session key cannot be
-///   computed from its hash, so an attacker who reads the store cannot open the sessions in it. A
-///   key opens no session in another namespace. No namespace contains `=`, so two different pairs
-///   of namespace and key never hash the same text.
+/// * **Store key**: the SHA-256 of the text `NAMESPACE=KEY`. If the
+///   [namespace](crate::Cookie::namespace) is the name of the cookie, this text is what the browser
+///   sends. A session key cannot be computed from its hash, so an attacker who reads the store
+///   cannot open the sessions in it. A key opens no session in another namespace. No namespace
+///   contains `=`, so the texts of two different pairs of namespace and key always differ.
 /// * **Data**: the byte `1`, which is the format version, and a JSON object. Its last member,
 ///   `items`, is an object of the items in their order. Each value is the JSON text with which it
 ///   was set. The members before `items` depend on the [`Expiry`] of the session:
@@ -275,7 +275,7 @@ const VERSION: u8 = 1;
 const KEY_BYTES: usize = 32;
 const KEY_CHARS: usize = 43;
 
-/// More items than any session has. Bounds the memory that a damaged entry can claim.
+/// The maximum number of items that are decoded. Bounds the memory that a damaged entry can claim.
 const MAX_ITEMS: usize = 1 << 20;
 
 #[cfg(test)]

@@ -57,7 +57,8 @@ pub trait Format: Send + Sync + 'static {
     fn decode(&self, bytes: &Bytes) -> Result<SessionData>;
 
     /// Encodes the tombstone that stays at the old key when a session moves to a new key. Returns
-    /// `None` if the format keeps no tombstones. Then a request with the old key finds nothing.
+    /// `None` if the format keeps no tombstones. In that case, a request with the old key finds
+    /// nothing.
     ///
     /// The provided method returns `None`.
     ///
@@ -83,8 +84,8 @@ pub trait Format: Send + Sync + 'static {
 
     /// Fills in the fields of `meta` that the store does not keep.
     ///
-    /// `meta` describes a loaded session. It has the times at which the session began, was last
-    /// touched and expires, the owner, and the label. At the call, `meta` contains what the store
+    /// `meta` describes a loaded session: its owner, its label, and the times at which it began,
+    /// was last touched and expires. When this method is called, `meta` contains what the store
     /// returned. A format implements this method if it can derive the missing fields from the
     /// session's data or from the site's settings. The provided method changes nothing.
     fn complete(&self, bytes: &Bytes, data: &SessionData, meta: &mut Meta) {

@@ -104,7 +104,7 @@ pub enum Facts {
     /// Only the time when the session expires. There is no owner, no label and no absolute
     /// lifetime, and a login only gives the session a new key.
     Expiry,
-    /// None that a program can read. The server that keeps the entries stores their expiry
+    /// No fact that a program can read. The server that keeps the entries stores their expiry
     /// internally, and deletes the entries at that time.
     Nothing,
 }

@@ -80,8 +80,9 @@ fn no_store(headers: &HeaderMap) -> Option<HeaderValue> {
     (!forbids_storing(headers)).then(|| HeaderValue::from_static("no-store"))
 }
 
-/// Returns whether `Cache-Control` keeps the response out of every cache. A cache that implements
-/// `must-understand` ignores a `no-store` beside it (RFC 9111, section 5.2.2.3).
+/// Returns whether `Cache-Control` keeps the response out of every cache. If the header contains
+/// `must-understand`, caches that implement this directive ignore `no-store` (RFC 9111, section
+/// 5.2.2.3).
 fn forbids_storing(headers: &HeaderMap) -> bool {
     directives(headers).any(|directive| directive.eq_ignore_ascii_case(b"no-store"))
         && !directives(headers).any(|directive| is_named(directive, "must-understand"))

@@ -27,7 +27,8 @@ impl CookieSet {
         self.0 == 0
     }
 
-    /// Returns the lowest number in the set: of the current cookie, or of the latest former one.
+    /// Returns the lowest number in the set: that of the current cookie if the set contains it, or
+    /// else that of the latest former cookie.
     pub(crate) fn first(self) -> u32 {
         self.0.trailing_zeros()
     }
@@ -35,8 +36,8 @@ impl CookieSet {
 
 impl Cookie {
     /// Finds every `name=value` pair in the `Cookie` lines whose name is that of this cookie or of
-    /// one of its former cookies. Calls `each` for these pairs, in their order, with the set of the
-    /// cookies that have this name and with the raw value.
+    /// one of its former cookies. Calls `each` once for each pair, in the order of the pairs. The
+    /// arguments are the set of the cookies that have the name of the pair, and the raw value.
     pub(crate) fn for_each_candidate<'a>(
         &self,
         lines: impl IntoIterator<Item = &'a [u8]>,

@@ -5,6 +5,9 @@ use http::StatusCode;
 /// An adapter passes it to [`Sessions::finish`](crate::Sessions::finish). A [`StatusCode`] converts
 /// into it.
 ///
+/// A request has failed if its response is a 5xx, as in Django, or if it has no response. A 4xx is
+/// not a failure.
+///
 /// # Examples
 /// ```
 /// use cloakroom::Completion;
@@ -28,9 +31,8 @@ pub enum Completion {
 }
 
 impl Completion {
-    /// Returns whether the request failed. If it did, only a logout is carried out.
-    ///
-    /// A 5xx is a failure, as in Django. A 4xx is not.
+    /// Returns whether the request failed. After a failure, a logout is the only unsaved change to
+    /// the session that is carried out.
     pub(crate) fn is_failure(self) -> bool {
         match self {
             Self::Response(status) => status.is_server_error(),

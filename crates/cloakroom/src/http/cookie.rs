@@ -87,7 +87,8 @@ impl Cookie {
         self
     }
 
-    /// Removes `Secure`, and the prefix of the name that requires it. For development without TLS.
+    /// Removes `Secure`, and removes from the name a prefix that requires `Secure`. For development
+    /// without TLS.
     ///
     /// The name `__Host-session`, which is the default, becomes `cloakroom`. Cookies do not depend
     /// on the port, so all programs on `localhost` share their cookies, and several frameworks call
@@ -398,8 +399,8 @@ impl Cookie {
             && host(self) == host(other)
     }
 
-    /// Returns whether this cookie or one of its former cookies has the same name as `other` or one
-    /// of its former cookies.
+    /// Returns whether this cookie and `other` have a name in common. The names of their former
+    /// cookies count, too.
     pub(crate) fn shares_name_with(&self, other: &Self) -> bool {
         self.accepted()
             .any(|one| other.accepted().any(|another| one.name == another.name))

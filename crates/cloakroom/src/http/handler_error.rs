@@ -4,8 +4,9 @@ use crate::model::Error;
 /// layer.
 ///
 /// The handler stopped halfway. An adapter that finds this extension therefore treats the request
-/// as failed, so that only a logout is carried out. The adapter discards the response and answers
-/// with the error, as it does when [`finish`](crate::Sessions::finish) fails.
+/// as failed: a logout is the only unsaved change to the session that is carried out. The adapter
+/// discards the response and answers with the error, as it does when
+/// [`finish`](crate::Sessions::finish) fails.
 ///
 /// # Examples
 /// ```
@@ -57,9 +58,9 @@ impl HandlerError {
         self.error
     }
 
-    /// Creates the extension for a response in which a session layer has already answered `error`.
-    /// Outer session layers leave this response unchanged. They still treat the request as failed
-    /// for their own sessions, whatever the status of the response.
+    /// Creates the extension of a response that is a session layer's answer to `error`. Outer
+    /// session layers leave this response unchanged. When they commit their own sessions, they
+    /// treat the request as failed, whatever the status of this response.
     #[cfg(feature = "tower")]
     pub(crate) fn answered(error: Error) -> Self {
         Self {
@@ -68,7 +69,7 @@ impl HandlerError {
         }
     }
 
-    /// Returns whether a session layer has answered the error.
+    /// Returns whether the response is already a session layer's answer to the error.
     #[cfg(feature = "tower")]
     pub(crate) fn is_answered(&self) -> bool {
         self.is_answered

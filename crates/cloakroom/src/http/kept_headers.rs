@@ -1,8 +1,8 @@
 use http::header::VARY;
 use http::{HeaderMap, HeaderName};
 
-/// Copies from the replaced response to `answer` the headers that describe the site and not one
-/// response: CORS, `Vary` and security headers.
+/// Copies headers from the replaced response to `answer`: those for CORS and security, and `Vary`.
+/// They describe the site, not the response that is replaced.
 ///
 /// All other headers are discarded: they describe the discarded body (`Content-Type`, `ETag`),
 /// report something that has not happened (`Location`, `Set-Cookie`), or have an unknown meaning. A

@@ -212,8 +212,8 @@ impl Value {
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form, for example a map with tuples
-    /// as keys, or if its JSON would be read back as another value or not at all. The following are
-    /// refused at any depth:
+    /// as keys, or if its JSON could not be read back, or would be read back as another value. The
+    /// following are refused at any depth:
     ///
     /// * a float that is infinite or not a number,
     /// * a `Some` whose content is written as `null`, such as `Some(None)` or `Some(())`,

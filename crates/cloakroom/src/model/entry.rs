@@ -68,7 +68,8 @@ pub struct Entry {
     pub data: Bytes,
     /// The session's facts: its times, its owner and its label.
     pub meta: Meta,
-    /// The version against which a later [`save`](crate::store::Store::save) compares.
+    /// The version. A later [`save`](crate::store::Store::save) compares it with the version that
+    /// the entry then has.
     pub version: Version,
 }
 
@@ -206,8 +207,9 @@ pub enum Outcome {
     /// The entry was written and now has this version.
     Written(Version),
     /// Nothing was changed. In [`create`](crate::store::Store::create), the key is taken. In every
-    /// other write, the entry is missing or does not have the expected version. In
-    /// [`rename`](crate::store::Store::rename), the new key may also be taken.
+    /// other write, the entry is missing or does not have the expected version. For a
+    /// [`rename`](crate::store::Store::rename), another possible reason is that the new key is
+    /// taken.
     Stale,
 }
 

@@ -94,7 +94,7 @@ pub trait NameOf<T>: ItemName {}
 /// The name of an item that can be set to a `V`.
 ///
 /// Plain text accepts any type. An [`Item<T>`] accepts a `T` or a `&T`; an `Item<String>` also
-/// accepts a `&str`, and an `Item<Vec<E>>` a `&[E]`.
+/// accepts a `&str`, and an `Item<Vec<E>>` also accepts a `&[E]`.
 #[diagnostic::on_unimplemented(
     message = "the item `{Self}` cannot be set to a `{V}`",
     label = "this item has another type",

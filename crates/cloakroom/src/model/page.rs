@@ -9,8 +9,8 @@ use super::key::StoreKey;
 ///
 /// The pages of a list are not a snapshot. An entry that exists from the first call to the last is
 /// listed at least once, and may be listed more than once. The list ends with the page whose
-/// [`next`](Self::next) is `None`. Earlier pages, too, may have fewer entries than the limit, or
-/// none.
+/// [`next`](Self::next) is `None`. A page before the last one can have fewer entries than the
+/// limit, or be empty.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Page {
@@ -110,8 +110,8 @@ impl Cursor {
         Self(bytes)
     }
 
-    /// Creates the cursor after the entry with this key, for a store that lists entries in the
-    /// order of their keys.
+    /// Creates the cursor of a page whose last entry has this key. For a store that lists entries
+    /// in the order of their keys.
     ///
     /// # Examples
     /// ```

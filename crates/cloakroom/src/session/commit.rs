@@ -12,7 +12,8 @@ use crate::model::{
 };
 
 impl Commit {
-    /// Deletes the entries that were flushed or refused. Returns whether there were any.
+    /// Deletes the entries that a flush discarded or that a new session replaces. Returns whether
+    /// there were any.
     pub(crate) async fn end(&self, core: &Core) -> Result<bool> {
         for ended in &self.ended {
             Box::pin(core.end(&ended.entry, &ended.meta)).await?;

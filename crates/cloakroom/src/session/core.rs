@@ -234,8 +234,7 @@ impl Core {
         ))
     }
 
-    /// Ends the session at `store_key` if it belongs to `owner`, from outside of its requests.
-    /// Returns whether it was alive.
+    /// Revokes the session at `store_key`, if it belongs to `owner`. Returns whether it was alive.
     pub(crate) async fn revoke(&self, owner: &Owner, store_key: &StoreKey) -> Result<bool> {
         let found = self.backend.reload(store_key, self.now()).await?;
         let Some((record, version)) = found.session() else {
@@ -250,8 +249,7 @@ impl Core {
             version,
             is_former: false,
         };
-        // An expired session is ended as well: a server whose clock is behind this server's may
-        // still accept it.
+        // An expired session is ended as well: a server whose clock is behind may still accept it.
         self.end(&entry, &record.meta).await?;
         Ok(!self.has_expired(&record.meta, self.now()))
     }
@@ -309,7 +307,7 @@ impl Core {
     }
 }
 
-/// One limit for the whole process: all such sessions have the same cause.
+/// One limit for the whole process, because the warning has the same cause for all sessions.
 static FROM_THE_FUTURE: OncePerMinute = OncePerMinute::new();
 
 /// How many pages a list of a user's sessions may have. With full pages, that is 10 million

@@ -459,7 +459,7 @@ impl Inner {
     }
 }
 
-/// What a handle does, given the handles of the layers around its own.
+/// What a handle does, which depends on the session layers around the handle's layer.
 enum Role {
     /// Opens and commits the session.
     Only,

@@ -14,7 +14,7 @@ pub(crate) enum CommitPoint {
     Save,
     /// The response is ready.
     Finish,
-    /// The request failed. Only a logout is carried out.
+    /// The request failed. The commit carries out a logout, and no other change.
     Failed,
 }
 

@@ -62,7 +62,7 @@ impl Presented {
                 let mut last: Option<(CookieSet, &[u8])> = None;
                 cookie.for_each_candidate(lines, |names, value| {
                     presented.names.add(names);
-                    // A former cookie counts only if no cookie with a later name was sent.
+                    // A former cookie counts only if no cookie with a more recent name was sent.
                     if last.is_none_or(|(last, _)| names.first() <= last.first()) {
                         last = Some((names, value));
                     }

@@ -19,7 +19,8 @@ pub(crate) struct CommitQueue(Arc<Mutex<Lines>>);
 type Lines = HashMap<StoreKey, Line>;
 
 /// The lock contains the error of a commit that ran into its time limit. The store does not answer,
-/// so all commits in the line fail with this error, instead of one after another.
+/// so all commits in the line fail with this error immediately, instead of each waiting for the
+/// store in turn.
 type Line = Arc<AsyncMutex<Option<Error>>>;
 
 impl CommitQueue {

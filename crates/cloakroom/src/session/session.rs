@@ -231,8 +231,8 @@ impl Session {
         self.len() == 0
     }
 
-    /// Returns whether the session has no entry in the store. That is so if no entry was found when
-    /// the session was opened, and after a flush, until the session is saved.
+    /// Returns whether the session has no entry in the store. Such a session was flushed, or no
+    /// entry was found when it was opened, and it has not been saved since.
     ///
     /// # Examples
     /// ```
@@ -738,8 +738,8 @@ impl Session {
     ///
     /// # Errors
     /// As [`save`](Self::save); afterwards the value may or may not have been removed.
-    /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`; the value then stays,
-    /// unless another request changed its type at the same moment.
+    /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`. The value then stays, or
+    /// is removed if another request changed its type at the same moment.
     /// [`Unsupported`](ErrorKind::Unsupported) if the store does not [compare
     /// versions](crate::store::Guarantees::compares).
     ///

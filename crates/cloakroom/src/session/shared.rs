@@ -45,7 +45,7 @@ enum Phase {
     Finished(Option<Failure>),
 }
 
-/// Why a commit failed. After a failure, only a logout is committed.
+/// Why a commit failed. A later commit carries out a logout, and no other change.
 struct Failure {
     error: Error,
     /// Whether `save` returned the error to the handler, which then decides how to respond.

@@ -146,7 +146,7 @@ impl Sessions {
     ///
     /// Call it once per request: after the handler, and before any of the response is sent.
     /// `completion` is how the request ended; a [`StatusCode`](http::StatusCode) converts to it. If
-    /// the request [failed](Completion), only a logout is carried out.
+    /// the request [failed](Completion), a logout is the only unsaved change that is carried out.
     ///
     /// After an error, do not send the handler's response, since it may claim a save that did not
     /// happen. Instead, send a response with [`ErrorKind::status`], and apply the effects of

@@ -90,8 +90,8 @@ impl Sweep {
         self
     }
 
-    /// Sweeps until `core` is dropped, together with the last clone of the `Sessions`, the last of
-    /// its handles and the last of its sessions.
+    /// Sweeps until `core` is dropped. This happens once all clones of the `Sessions`, all of its
+    /// handles and all of its sessions are dropped.
     async fn run(self, core: &Weak<Core>) {
         loop {
             tokio::time::sleep(jittered(self.interval)).await;

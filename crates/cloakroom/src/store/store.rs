@@ -219,9 +219,9 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Provided method
     /// 1. Creates a copy at `to`, with another save id.
-    /// 2. Saves the tombstone over `from`, or an expired entry if there is no tombstone. This is
-    ///    the compare-and-swap that moves the session. If it is stale, deletes the copy and returns
-    ///    `Stale`.
+    /// 2. Replaces the entry at `from` by the tombstone, or by an expired entry if there is no
+    ///    tombstone. This is the compare-and-swap that moves the session. If it is stale, deletes
+    ///    the copy and returns `Stale`.
     /// 3. Saves `new` over the copy, and deletes the expired entry at `from`.
     ///
     /// An interruption can leave an orphan: the copy at `to`, whose key no browser has received, or

@@ -390,8 +390,8 @@ impl Changed {
         builder.slide_on_access(A_WEEK).sweep(None).build().unwrap()
     }
 
-    /// Returns a browser that got the cookie `old` before the change. The browser calls the site as
-    /// it is after the change, with the cookie `new`.
+    /// Returns a browser that got the cookie `old` before the change, and that calls the site after
+    /// the change, when the site's cookie is `new`.
     async fn browser(&self, old: &Cookie, new: &Cookie) -> Browser<Router> {
         let app = Router::new()
             .route(

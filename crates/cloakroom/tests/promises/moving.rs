@@ -123,7 +123,7 @@ async fn revoke_follows_a_session_to_its_new_key() {
 }
 
 /// A store that uses the provided `rename`. The `Flaky` store makes single steps of the `rename`
-/// fail, and the flag is the guarantee `tombstones`.
+/// fail. The `bool` is whether the store promises `tombstones`.
 struct InSteps(Arc<MemoryStore>, Flaky<Arc<MemoryStore>>, bool);
 impl Store for InSteps {
     fn guarantees(&self) -> Guarantees {

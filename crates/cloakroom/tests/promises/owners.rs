@@ -308,7 +308,7 @@ async fn a_login_over_the_limit_ends_the_oldest_session() {
 async fn of_simultaneous_logins_over_the_limit_one_keeps_its_session() {
     for seconds_apart in [0, 1] {
         let site = Site::with(|builder| builder.max_sessions(1, OverLimit::EndOldest));
-        // Each login lists the sessions of its user when all logins are saved.
+        // No login lists the sessions of its user before all logins are saved.
         site.gate.close(When::Before, Call::OwnedBy);
         let mut logins = JoinSet::new();
         for _ in 0..3 {
@@ -393,7 +393,8 @@ fn a_limit_of_zero_or_on_a_store_without_owners_is_refused() {
     }
 }
 
-/// Creates `others` sessions of ada, and returns a visitor who is logged in as ada in one more.
+/// Creates `others` sessions of ada, and returns a visitor who is logged in as ada in one more
+/// session.
 async fn crowd(site: &Site, others: u64) -> Visitor {
     for n in 0..others {
         let mut draft = draft(n);

@@ -252,7 +252,7 @@ async fn requests_that_wait_behind_each_other_do_not_add_up_their_limits() {
         session.set("n", n).unwrap();
         handles.push(handle);
     }
-    // All but the first lose to it, and wait in a line.
+    // All commits except the first lose to the first, and wait in a line.
     site.gate.close(When::Before, Call::Load);
     let mut commits = JoinSet::new();
     let began = Instant::now();
