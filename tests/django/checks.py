@@ -1,7 +1,7 @@
 """The checks of two peers, for instance a Django and a Rust service, on one store.
 
-Each check runs twice, with each peer as the first. A check with `first` runs only if the first peer
-has that name.
+Each check runs twice, so that each peer is the first peer once. If a check has a name in `first`,
+the check runs only when the first peer has this name.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Known differences: the only checks that may fail, with the reason.
 
-If the check of an entry passes, the run fails, so that this table stays accurate. With `races`, the
-result depends on timing, and the check may pass or fail. `first` matches the name of the peer that
-acts first in a check, and `second` matches the name of the other peer.
+If the check of an entry passes, the run fails, so that this table stays accurate. In an entry with
+`races=True`, the result depends on timing, and the check may pass or fail. `first` matches the name
+of the peer that acts first in a check, and `second` matches the name of the other peer.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """The checks of LocalLibrary and a Django on one database file.
 
-A check with `both` runs twice, with each site as the first. The other checks run once.
+A check with `both=True` runs twice, so that each site is the first site once. The other checks run
+once.
 """
 
 import html

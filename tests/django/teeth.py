@@ -33,7 +33,10 @@ def run(script: str, *arguments: str) -> subprocess.CompletedProcess:
 
 
 def driven(mutant: str, check: str) -> str | None:
-    """Returns the places at which the check does not notice the mutant, or None."""
+    """Returns a text that names the places at which the check does not notice the mutant.
+
+    Returns None if there is no such place. The places in IMMUNE do not count.
+    """
     done = run("drive.py", "--b", f"DJANGO --broken {mutant}", "--only", check, "--patience", "4")
     red = set(re.findall(r"^FAIL  ([\w/]+): \w+ \(", done.stdout, re.M))
     seen = set(re.findall(r"^(?:ok  |FAIL|known)\s+([\w/]+): \w+ \(", done.stdout, re.M))

@@ -8,10 +8,12 @@ use crate::kind::{DjangoKind, StoreKind};
 use crate::scheme::PREFIX;
 
 impl StoreUrl {
-    /// Opens the store of a Django site as one of Django's engines, with the settings of the site.
-    /// Pass the result to [`Settings::sessions`](cloakroom_django::Settings::sessions).
+    /// Opens the session store of a Django site, and returns it as one of Django's session engines.
+    /// The URL determines the engine. Pass the engine to
+    /// [`Settings::sessions`](cloakroom_django::Settings::sessions).
     ///
-    /// This creates no table; run Django's `migrate` for that.
+    /// `settings` are the session settings of the site. This method does not create the session
+    /// table; run Django's `migrate` for that.
     ///
     /// # Errors
     /// * [`Config`](cloakroom::ErrorKind::Config) if the URL does not begin with `django+`, or if

@@ -45,8 +45,8 @@ impl StoreKind {
         matches!(self, Self::Memcached | Self::Django(DjangoKind::Memcached))
     }
 
-    /// Returns whether the driver reads parameters of the URL, too. The driver gets all parameters
-    /// that this crate does not read.
+    /// Returns whether the driver also reads parameters of the URL. Such a driver gets all
+    /// parameters that this crate does not read.
     pub(crate) fn driver_has_options(self) -> bool {
         match self {
             Self::Postgres | Self::Mysql | Self::Redis => true,

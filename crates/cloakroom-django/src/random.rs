@@ -27,7 +27,7 @@ fn draw(
     for _ in 0..MAX_FILLINGS {
         random(&mut bytes).map_err(|source| {
             let message = format!("{doing}: the operating system gives no random numbers");
-            // The text of the source names the call that failed. It contains no random bytes.
+            // The text of `source` names the call that failed, and contains no random bytes.
             Error::new(ErrorKind::Random, message).with_source(source)
         })?;
         let used = bytes

@@ -67,7 +67,7 @@ impl Verification {
 
     /// Returns a configuration that verifies the server.
     ///
-    /// The configuration uses ring, even if the process has another default provider or none.
+    /// The configuration uses ring, whatever the default crypto provider of the process is.
     ///
     /// # Errors
     /// Those of [`authorities`](Self::authorities).

@@ -1,12 +1,12 @@
 """Django's session engines, backed by a peer, which is the program under test.
 
 A class made by `stored` runs Django's session object in this process, with the peer as the store.
-A class made by `remote` runs the session object in the peer, too. All classes are called
-SessionStore, because Django derives the salt of the signatures from the name.
+A class made by `remote` runs both the session object and the store in the peer. All classes are
+called SessionStore, because Django derives the salt of the signatures from the name.
 
 `own` is Django's own class of the same engine. The classes use it to check the signatures and the
-cache keys of the peer. Most of Django's tests would not notice wrong ones, because they only read
-what the peer itself has written.
+cache keys of the peer. Most of Django's tests would not notice a wrong signature or cache key,
+because these tests only read what the peer itself has written.
 """
 
 from django.conf import settings

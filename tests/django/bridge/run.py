@@ -115,7 +115,10 @@ def configure(places: Places, database: str, cache: str) -> dict:
 
 
 def without_transactions() -> None:
-    """Makes the tests commit their rows, so that the peer sees them. Django's TestCase does not."""
+    """Makes the tests commit their rows, so that the peer sees them.
+
+    In Django's TestCase, a test runs in a transaction that is rolled back.
+    """
     from django.contrib.sessions.models import Session
 
     class TestCase(django.test.TransactionTestCase):

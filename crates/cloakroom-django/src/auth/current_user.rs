@@ -154,8 +154,8 @@ impl Auth {
         self
     }
 
-    /// Returns the user that the session names, or `None` if the session names no user or a
-    /// [backend](Self::backends) that is not accepted.
+    /// Returns the user that the session names. Returns `None` if the session names no user, or if
+    /// it names a backend that is not one of the accepted [backends](Self::backends).
     ///
     /// Load the row of that user, then pass its password field to
     /// [`verify_or_flush`](Self::verify_or_flush). [`user`](Self::user) performs both steps.
@@ -185,7 +185,8 @@ impl Auth {
     /// `password_field` is the password field of the user's row.
     ///
     /// If the hash in the session was made with a [fallback](Self::fallback) secret, the session
-    /// gets a new session key. Its hash is replaced with one made with the current `SECRET_KEY`.
+    /// gets a new session key, and a hash made with the current `SECRET_KEY` replaces the hash in
+    /// the session.
     ///
     /// Check first that the user is active, and do not call this method for an inactive user:
     /// Django treats such a visitor as anonymous and leaves the session unchanged.

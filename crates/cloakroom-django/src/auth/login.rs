@@ -22,8 +22,8 @@ impl Auth {
     /// expiry that this request set before the login, so set them after the login. In a format that
     /// stores owners, a direct call of [`Session::log_in`] would keep these items and this expiry.
     ///
-    /// The user's id becomes the owner of the session. If the store supports owners, you can then
-    /// list and revoke the user's sessions.
+    /// In a format that stores owners, the user's id becomes the owner of the session. If the store
+    /// supports owners as well, you can then list and revoke the user's sessions.
     ///
     /// A CSRF secret in the session is replaced. A CSRF secret in a cookie is not: replace it
     /// yourself, see [`csrf`](crate::auth::csrf). Also write `last_login` to the user's row.

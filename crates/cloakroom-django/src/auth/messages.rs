@@ -66,8 +66,8 @@ pub fn add(session: &Session, message: Message) -> Result<()> {
 
 /// Removes all messages from the session and returns them, oldest first.
 ///
-/// When the session is saved, the whole item is removed, as in Django. A message that a parallel
-/// request adds before this save may therefore be lost.
+/// When the session is saved, the item with all messages is removed, as in Django. A message that a
+/// parallel request adds before this save may therefore be lost.
 ///
 /// # Errors
 /// Those of [`Session::discard`].

@@ -112,7 +112,8 @@ impl Format for SignedFormat {
         Ok(text.into())
     }
 
-    /// Returns empty data for text that is signed but unreadable, and logs nothing, as Django does.
+    /// Returns empty data for text that is signed but unreadable. As in Django, such text is not
+    /// logged.
     fn decode(&self, bytes: &Bytes) -> Result<SessionData> {
         if bytes.is_empty() && self.medium == Medium::File {
             return Ok(SessionData::default());

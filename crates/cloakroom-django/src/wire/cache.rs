@@ -31,8 +31,8 @@ pub fn key_prefix(prefix: &str, version: u32, engine: &str) -> String {
 
 /// Returns the number of seconds for which Redis keeps a session.
 ///
-/// As in Django, fractions of a second are dropped. Returns 0 if the session has ended; Redis does
-/// not accept 0 as a lifetime.
+/// As in Django, fractions of a second are dropped. Returns 0 if the session has ended. Do not
+/// store such a session: Redis does not accept 0 as a lifetime.
 ///
 /// # Examples
 /// ```

@@ -34,7 +34,7 @@ pub fn iso(at: SystemTime) -> String {
 /// Returns `None` for text without an offset, which Django itself cannot use. Also returns `None`
 /// for the few forms that Python accepts but ISO 8601 does not define:
 ///
-/// * an offset with more than 59 minutes, more than 59 seconds, or a fraction of a second;
+/// * an offset whose minutes or seconds are above 59, or whose seconds have a fraction;
 /// * a time with a fraction of a minute;
 /// * a week date with a digit or a hyphen between the date and the time.
 ///
@@ -198,8 +198,8 @@ fn parse(text: &str) -> Option<(DateTime, Option<i32>)> {
         Some((sign, rest)) => {
             let [hour, minute, second, micros] = clock_of(rest)?;
             let secs = hour * 3_600 + minute * 60 + second;
-            // Python also accepts offsets with more than 59 minutes or seconds, or with a fraction.
-            // No program writes such offsets.
+            // Python also accepts an offset whose minutes or seconds are above 59, or whose seconds
+            // have a fraction. No program writes such offsets.
             if secs >= 86_400 || micros > 0 || minute > 59 || second > 59 {
                 return None;
             }

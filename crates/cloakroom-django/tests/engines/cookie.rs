@@ -60,8 +60,8 @@ proptest! {
 /// if `value` is `None`.
 ///
 /// First sends the header to a site without sessions: the response must remove the cookie if and
-/// only if there is one. Then, if `value` can be a key, sends the header to a site with a row under
-/// this key: the engine must open the session in that row.
+/// only if `value` is not `None`. Then, if `value` can be a key, sends the header to a site with a
+/// row under this key: the engine must open the session in that row.
 fn check(header: &[u8], name: &str, value: Option<&str>) {
     let (sessions, signed) = site(name, &[]);
     let header = HeaderValue::from_bytes(header).unwrap();

@@ -136,9 +136,9 @@ impl Csrf {
 
     /// Sets `CSRF_COOKIE_DOMAIN`: shares the cookie with this domain and its subdomains.
     ///
-    /// For a request over https without `Origin`, [`check`](Self::check) compares `Referer` with
-    /// this domain instead of the request's host. A domain with a leading dot includes its
-    /// subdomains.
+    /// If a request over https has no `Origin`, [`check`](Self::check) compares the host in
+    /// `Referer` with this domain, and not with the request's host. A domain with a leading dot
+    /// includes its subdomains.
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) if `domain` contains anything but letters, digits, dots and
@@ -320,8 +320,8 @@ pub struct Incoming<'a> {
     pub headers: &'a HeaderMap,
     /// Whether the browser sent the request over https, to this process or to a trusted proxy.
     pub https: bool,
-    /// The site's own host, with the port unless it is the default one. Pass the `Host` header once
-    /// you have checked that it is one of the site's hosts.
+    /// The site's own host, followed by the port unless this is the default port. Pass the `Host`
+    /// header once you have checked that it names one of the site's hosts.
     pub host: &'a str,
     /// The value of [`FIELD`] in the body of the form. Do not read it from the query string: URLs
     /// are logged.

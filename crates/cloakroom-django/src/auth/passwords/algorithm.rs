@@ -155,8 +155,8 @@ impl<'a> PasswordHash<'a> {
         }
     }
 
-    /// If this hash has a lower cost than new hashes, hashes the password again to spend the
-    /// missing time. Does nothing for Argon2 and scrypt, as in Django.
+    /// Spends the missing time if this hash has a lower cost than a new hash, by hashing the
+    /// password again. Does nothing for Argon2 and scrypt, as in Django.
     ///
     /// [`Passwords::verify`](super::Passwords::verify) calls this function after a wrong password.
     /// So with PBKDF2 and bcrypt, a wrong password takes equally long for old and new hashes, and

@@ -12,8 +12,8 @@ use crate::auth::signing::equal;
 /// Returns the part of a new hash that follows `bcrypt_sha256$`: bcrypt's own text, which also
 /// starts with a `$`.
 ///
-/// bcrypt needs a salt of 16 bytes. They are the first bytes of the SHA-256 of `salt`, which is
-/// random text.
+/// bcrypt needs a salt of 16 bytes. This function uses the first 16 bytes of the SHA-256 of `salt`,
+/// which is random text.
 pub(super) fn encode(password: &str, salt: &str) -> String {
     let salt = Sha256::digest(salt);
     let salt = *salt.first_chunk().expect("a SHA-256 has 32 bytes");
@@ -63,12 +63,12 @@ impl<'a> BcryptHash<'a> {
         self.cost != COST
     }
 
-    /// Spends the time that a new hash takes longer to compute than this hash. So a wrong password
-    /// takes equally long for old and new hashes, and an attacker cannot tell from the time which
-    /// users have an old hash.
+    /// Spends the missing time: the time to compute a new hash minus the time to compute this hash.
+    /// So a wrong password takes equally long for old and new hashes, and an attacker cannot tell
+    /// from the time which users have an old hash.
     ///
-    /// Each cost takes twice as long as the cost below it. So the missing time is the time of
-    /// hashing once with each cost, from the cost of this hash to the last cost below `COST`.
+    /// Each cost takes twice as long as the cost below it. So hashing once with each cost, from the
+    /// cost of this hash to the last cost below `COST`, takes the missing time.
     pub(super) fn catch_up(&self, password: &str) {
         for cost in self.cost..COST {
             std::hint::black_box(hash(password, cost, self.salt));

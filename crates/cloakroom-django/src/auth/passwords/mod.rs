@@ -209,8 +209,8 @@ impl Passwords {
 
     /// Verifies a password against `encoded`, the password field of a user.
     ///
-    /// A wrong password takes as long as computing a new hash in these two cases, so the time taken
-    /// does not reveal which users have such a field:
+    /// In these two cases, verifying a wrong password takes as long as computing a new hash, so the
+    /// time taken does not reveal which users have such a field:
     ///
     /// * No password matches the field, because the field is unusable, empty, damaged, or a hash by
     ///   an algorithm that is not accepted.
@@ -294,7 +294,8 @@ impl Passwords {
         std::hint::black_box(encoded);
     }
 
-    /// Returns whether a hash is outdated, and should be replaced as soon as its password is known.
+    /// Returns whether a hash is outdated. Replace an outdated hash at the next login, when the
+    /// user has submitted the password.
     ///
     /// A hash is outdated if the preferred algorithm did not make it, if its iterations, costs or
     /// other parameters differ from those of new hashes, or if the salt of a PBKDF2 or Argon2 hash
@@ -388,7 +389,8 @@ pub fn unusable() -> Result<String> {
     Ok(format!("{UNUSABLE}{tail}"))
 }
 
-/// Returns whether a password can match the field: it does not start with `!`.
+/// Returns `false` if the field starts with `!`, so that no password matches it, and `true` for any
+/// other field.
 ///
 /// Django mails password-reset links only to users with a usable field.
 ///

@@ -2,10 +2,12 @@
 //!
 //! RFC 8259 with Python's deviations:
 //!
-//! * **Written**: the text has no spaces, keeps the order of the members, and contains only ASCII
-//!   from `0x20` to `0x7E`. Any other character becomes `\u` and lower-case hex; a character above
-//!   U+FFFF becomes a surrogate pair. Floats are formatted as in Python (`1e+16`), integers have up
-//!   to [`MAX_DIGITS`] digits, and `NaN`, `Infinity` and `-Infinity` may occur.
+//! * **Written**: the text is ASCII, and only its strings contain spaces. Members keep their order.
+//!   In strings, every character outside of the range `0x20` to `0x7E` is escaped: five control
+//!   characters as `\b`, `\f`, `\n`, `\r` and `\t`, and all others as `\u` and four lower-case
+//!   hexadecimal digits. A character above U+FFFF becomes a surrogate pair. Floats are formatted as
+//!   in Python (`1e+16`), integers have up to [`MAX_DIGITS`] digits, and `NaN`, `Infinity` and
+//!   `-Infinity` may occur.
 //! * **Read**: spaces are accepted where RFC 8259 allows them. Of duplicate members, the last value
 //!   counts, at the position of the first. Bytes above `0x7F` are read as Latin-1, as in Django, so
 //!   an `é` that another program wrote in UTF-8 is read as `Ã©`.
@@ -97,7 +99,8 @@ pub fn read(text: &[u8]) -> Result<Items, NotJson> {
 ///
 /// # Errors
 /// [`BadValue`](ErrorKind::BadValue) if a value is [foreign](Value::foreign) and therefore has no
-/// JSON form, if a value exceeds Python's limits, or if a name is not a string in Python.
+/// JSON form, if a value exceeds Python's limits, or if a name is the substitute that
+/// [`pickle::read`](super::pickle::read) makes for a key that is not a string.
 ///
 /// # Examples
 /// ```

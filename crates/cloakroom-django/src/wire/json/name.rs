@@ -1,4 +1,4 @@
-//! Substitutes for item names that are not valid Rust strings.
+//! The substitute names of items whose names in Python are not valid Rust strings.
 
 use std::borrow::Cow;
 
@@ -38,7 +38,8 @@ pub(in crate::wire) fn as_text(name: &str) -> Cow<'_, [u8]> {
     }
 }
 
-/// Returns a substitute for a name in Python that is not a string. `key` is the name's pickle.
+/// Returns the substitute for a key in Python that is not a string, for instance a number. `key` is
+/// the pickle of this key.
 pub(in crate::wire) fn pickled(key: &[u8]) -> Name {
     Cow::Owned(format!(
         "{SUBSTITUTE}{PICKLE}{}",
