@@ -30,7 +30,7 @@
 //!   leads to the old primary, saves return `Unavailable`, but loads still succeed.
 //! * **The URL leads to a replica**, or loads and saves reach different nodes of a cluster: a load
 //!   may miss the preceding save, and a logout may take effect late. Use the URL of the primary, or
-//!   configure the cluster to wait (`wsrep_sync_wait = 1`,
+//!   configure the cluster so that a load waits for all earlier writes (`wsrep_sync_wait = 1`,
 //!   `group_replication_consistency = BEFORE`).
 //! * **The disk is full**: saves return [`Full`](cloakroom::ErrorKind::Full). Acknowledged writes
 //!   are kept, and loads still succeed.

@@ -143,8 +143,9 @@ impl Pool {
         }
     }
 
-    /// Ends the transaction of `db` after a statement in it has failed. When this returns, the
-    /// transaction holds no locks, unless the server has yet to notice that `db` was closed.
+    /// Ends the transaction of `db` after a statement in it has failed. When this method returns,
+    /// the transaction holds no locks, except if the method closed `db`: then the locks last until
+    /// the server notices that the connection is closed.
     pub(crate) async fn end_transaction(&self, mut db: PooledConnection<'_>, failure: Failure) {
         // After a failure other than `RolledBack`, or if the rollback fails, close the connection.
         // The server rolls back when it notices that the connection is closed.
@@ -163,7 +164,8 @@ impl Pool {
         refused(doing, cause, self.no_table)
     }
 
-    /// Waits for a free connection. Opens one if none is idle.
+    /// Returns an idle connection, or a new one if none is idle. While all connections are in use,
+    /// waits for up to [`ACQUIRE_TIMEOUT`].
     pub(crate) async fn acquire(&self, doing: &str) -> Result<PooledConnection<'_>> {
         let Ok(permit) = timeout(ACQUIRE_TIMEOUT, self.free.acquire()).await else {
             let why = format!(

@@ -9,9 +9,10 @@ use crate::pool::{Pool, Statement};
 // MySQL and MariaDB support. The bytes of an owner are UTF-8.
 //
 // InnoDB stores the rows in the order of their store keys. The keys are random, so a new row is
-// inserted between others and may split a page. Small rows split fewer pages, and with
-// ROW_FORMAT=DYNAMIC large data is stored on separate pages. The index for sweeps is on the hour of
-// the expiry (`sweep_bucket`), because an index on the exact time would change with every save.
+// inserted between others and may split a page. Small rows split fewer pages. To keep the rows
+// small, ROW_FORMAT=DYNAMIC stores large data on separate pages. The index for sweeps is on the
+// hour of the expiry (`sweep_bucket`), because an index on the exact time would change with every
+// save.
 //
 // The comment on the table tells later versions of this crate which schema the table has.
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS `{table}` (
@@ -50,7 +51,7 @@ pub(crate) async fn migrate(pool: &Pool, table: &str) -> Result<()> {
         repeatable: true,
     };
     pool.run(statement, Vec::new).await?;
-    // Another program may have created a different table in between.
+    // Between the check above and the creation, another program may have created a different table.
     match comment(pool, table).await? {
         Some(comment) => check(table, &comment),
         None => Err(Error::new(

@@ -99,8 +99,8 @@ impl MysqlStore {
     /// future is dropped, the table is created completely or not at all.
     ///
     /// # Errors
-    /// [`Config`](cloakroom::ErrorKind::Config) if the user may not create tables, or if a table of
-    /// that name was created by another program or by a newer version of this crate.
+    /// [`Config`](cloakroom::ErrorKind::Config) if the user may not create tables, or if the table
+    /// exists and was created by another program or by a newer version of this crate.
     /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached.
     ///
     /// # Examples

@@ -56,8 +56,8 @@ const OWNED_KEYS: &str = "SELECT lookup FROM `{table}` WHERE owner = ? AND looku
 // Compares the owner again, because another statement may have changed a row in the meantime.
 const REVOKE: &str = "DELETE FROM `{table}` WHERE owner = ? AND lookup IN ({keys})";
 
-// The first parameter is the `created_at` of every tombstone, which is later than that of any
-// session. So the statement returns no tombstones.
+// The first parameter is the `created_at` that all tombstones have. Every session has an earlier
+// one, so the statement returns only sessions.
 const SCAN: &str = "SELECT created_at, touched_at, expires_at, owner, label, lookup
     FROM `{table}` WHERE created_at < ? AND lookup > ? ORDER BY lookup LIMIT ?";
 

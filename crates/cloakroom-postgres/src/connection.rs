@@ -36,8 +36,8 @@ pub(crate) struct Connection<S> {
     /// The total [`weight`](Statements::weight) of the statements in progress.
     load: AtomicUsize,
     retired: AtomicBool,
-    /// When a caller dropped an unanswered call for the first time since the last answer, or `None`
-    /// if no caller has done so.
+    /// The time at which a caller first dropped an unanswered call after the last answer, or `None`
+    /// if no caller has dropped one since then.
     silent_since: Mutex<Option<Instant>>,
 }
 
@@ -127,8 +127,8 @@ impl<S: Statements> Connection<S> {
 
     /// Runs a statement without a name, in a transaction that begins with the store's settings.
     ///
-    /// Sends the whole transaction at once, before it waits for the first answer. If the burst has
-    /// lasted for [`LONGEST_BURST`], waits for its end first.
+    /// Sends the whole transaction at once, before it waits for the first answer. If the current
+    /// [`Burst`] has lasted for [`LONGEST_BURST`], first waits until that burst ends.
     async fn run_unnamed(
         &self,
         begin: &str,
@@ -150,8 +150,8 @@ impl<S: Statements> Connection<S> {
         });
         let mut commit = pin!(client.batch_execute("COMMIT"));
 
-        // Ends when a transaction finds no burst, or one that it may join. Bursts end, and one of
-        // the transactions that wait for the end begins the next burst.
+        // The loop ends when this transaction begins a burst or joins one. Each burst ends, and one
+        // of the transactions that wait for its end begins the next one.
         let (_unanswered, queued) = loop {
             let ended = self.burst_ended.notified();
             // The driver queues a message when the future of the message is first polled. So one
@@ -200,10 +200,11 @@ impl<S: Statements> Connection<S> {
     }
 }
 
-/// The transactions between two moments at which no transaction is unanswered.
+/// A series of overlapping transactions. A burst begins when a transaction is sent while none is
+/// unanswered, and ends as soon as none is unanswered any more.
 ///
-/// A pooler gives the connection to the server to another client only at such a moment. So a burst
-/// accepts no more transactions after [`LONGEST_BURST`].
+/// A pooler can let another client use the connection to the server only between two bursts. So a
+/// burst accepts no more transactions after [`LONGEST_BURST`].
 #[derive(Default)]
 struct Burst {
     unanswered: usize,
@@ -237,7 +238,7 @@ impl<S: Statements> Drop for Unanswered<'_, S> {
     }
 }
 
-/// Returns the output of a future that has been polled once, with the result `polled`.
+/// Returns the output of `future`, whose first poll has returned `polled`.
 async fn rest_of<T>(polled: Poll<T>, future: Pin<&mut impl Future<Output = T>>) -> T {
     match polled {
         Poll::Ready(output) => output,
@@ -324,8 +325,8 @@ impl StatementError {
     }
 }
 
-/// For how long a burst accepts transactions. The end of a burst costs one round trip, in which the
-/// server has nothing to do for the connection.
+/// How long a burst accepts transactions. The end of a burst costs one round trip, during which
+/// this connection gives the server nothing to do.
 const LONGEST_BURST: Duration = Duration::from_millis(25);
 
 /// How long a connection may be silent after a caller dropped a call that was not answered. The

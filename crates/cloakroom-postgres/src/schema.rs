@@ -172,8 +172,9 @@ impl Schema {
     }
 }
 
-/// Returns the stem, with which the name of each index of a table begins: the name of the table or,
-/// if that is too long, the start of the name followed by a hash of the whole name.
+/// Returns the stem of `table`, with which the names of its indexes begin. The stem is the name of
+/// the table. If that name is too long, the stem is the start of the name, followed by a hash of
+/// the whole name.
 ///
 /// PostgreSQL truncates names to 63 bytes. If the suffix of an index were cut off, the index would
 /// have the name of the table. The stem leaves room for the first six bytes of each suffix, which

@@ -99,9 +99,9 @@ const BEGIN_WITH_DEFAULTS: &str = "
 const SET_OPTIONS: &str =
     "SELECT set_config(name, value, true) FROM unnest($1, $2) AS option (name, value)";
 
-// The server generates the SQL that begins a transaction, because the server can quote values. The
-// generated `BEGIN` has no option that could make it fail, because the statement after a failed
-// `BEGIN` would run outside a transaction. So `READ ONLY` or `READ WRITE` follows in a separate
+// The server generates the SQL that begins a transaction, because the server can quote values. If
+// `BEGIN` failed, the next statement would run outside a transaction. So the generated `BEGIN` has
+// no option that could make it fail, and `READ ONLY` or `READ WRITE` follows in a separate
 // `SET TRANSACTION`. A standby refuses `READ WRITE`, so the SQL for a standby omits it.
 //
 // `SET LOCAL` is cheaper for the server than `SELECT set_config`, which the server has to plan.

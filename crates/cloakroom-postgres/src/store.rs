@@ -90,9 +90,9 @@ impl PostgresStore {
     /// created completely or not at all.
     ///
     /// # Errors
-    /// [`Config`](cloakroom::ErrorKind::Config) if a table of that name exists but has different
-    /// columns. [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached
-    /// or the user may not create tables.
+    /// [`Config`](cloakroom::ErrorKind::Config) if the table exists but has different columns.
+    /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached or the
+    /// user may not create tables.
     ///
     /// # Examples
     /// ```no_run

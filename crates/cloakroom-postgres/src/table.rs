@@ -66,8 +66,8 @@ const REVOKE_OWNED: &str = r#"DELETE FROM "{table}" WHERE owner = $1 AND lookup 
     SELECT lookup FROM "{table}" WHERE owner = $1 AND lookup IS DISTINCT FROM $2::BYTEA LIMIT $3))
     RETURNING lookup"#;
 
-// `$1` is the `created_at` of every tombstone, which is later than that of any session. So the
-// statement returns no tombstones.
+// `$1` is the `created_at` that all tombstones have. Every session has an earlier one, so the
+// statement returns only sessions.
 const SCAN: &str = r#"SELECT created_at, touched_at, expires_at, owner, label, lookup
     FROM "{table}" WHERE created_at < $1 AND ($2::BYTEA IS NULL OR lookup > $2)
     ORDER BY lookup LIMIT $3"#;

@@ -387,8 +387,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long sent data may stay unacknowledged; also the interval between keepalive probes.
 const TCP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The driver's default. With this value, the store assumes that the URL does not set
-/// `keepalives_idle`.
+/// The driver's default for `keepalives_idle`. If the parsed URL has this value, the store assumes
+/// that the URL does not set `keepalives_idle`.
 const DEFAULT_KEEPALIVES_IDLE: Duration = Duration::from_secs(2 * 60 * 60);
 
 const KEEPALIVES_IDLE: Duration = Duration::from_secs(30);

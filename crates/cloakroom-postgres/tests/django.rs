@@ -36,7 +36,8 @@ async fn migrate_creates_exactly_the_table_that_djangos_migration_creates() {
     let Some(server) = servers::postgres() else {
         return;
     };
-    // The stores migrate the database `made`. In `printed`, the test runs the SQL of `schema`.
+    // The stores migrate the database `made`. In the database `printed`, the test runs the SQL of
+    // `schema`.
     let (made, printed) = (database(server.url()).await, database(server.url()).await);
     let start = Arc::new(Barrier::new(4));
     let mut migrations = JoinSet::new();

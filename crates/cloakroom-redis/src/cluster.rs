@@ -30,7 +30,7 @@ struct Inner {
 #[derive(Clone)]
 struct Connections {
     driver: ClusterConnection,
-    /// How often the connections have been replaced.
+    /// How many times the connections have been replaced.
     generation: u64,
     is_being_replaced: bool,
 }
@@ -61,7 +61,7 @@ impl Cluster {
         })))
     }
 
-    /// Calls the driver. `ask` gets the current connections.
+    /// Calls `ask` with the driver's current connections, and waits for the answer.
     ///
     /// If the future is dropped, the driver still carries out the call, or gives it up after
     /// [`LONGEST_SILENCE`].
@@ -148,6 +148,6 @@ impl<T: Send + 'static> Drop for Call<T> {
     }
 }
 
-/// The longest time to replace the connections. The driver waits for nodes that do not answer, and
-/// then uses the others.
+/// The time limit for opening the new connections. It leaves time for the driver to wait for nodes
+/// that do not answer before it uses the others.
 const REPLACE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -45,10 +45,11 @@ if head ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3])
 return 1";
 
-/// Like `SAVE`, with one more argument: the owner as encoded in the value. Writes only if the entry
-/// already has this owner and the owner's index keeps the entry until the key expires. Otherwise
-/// returns 2: the caller must update the index first. Sets the expiry last: an expiry in the past
-/// deletes the key at once, and a `SETRANGE` after that would create an incomplete value.
+/// Like `SAVE`, with one more argument: the owner as encoded in the new value. If the version is
+/// not stale, but the entry does not have this owner yet or the owner's index does not keep the
+/// entry until the key expires, writes nothing and returns 2: the caller must update the index
+/// first. Sets the expiry last: an expiry in the past deletes the key at once, and a `SETRANGE`
+/// after that would create an incomplete value.
 const SAVE_INDEXED: &str = "
 if head ~= ARGV[1] then return 0 end
 if read(OWNER, OWNER + #ARGV[4]) ~= ARGV[4] then return 2 end
@@ -58,11 +59,11 @@ redis.call('SETRANGE', KEYS[1], MARK_END, indexed_until)
 redis.call('PEXPIREAT', KEYS[1], ARGV[3])
 return 1";
 
-/// Sets when the entry was touched and when it expires, if it still has the version that the caller
-/// read. Arguments: the head that was read; the two new times; the time at which the key expires;
-/// the time at which the index of the owner removes the entry, or an empty string if the caller has
-/// not updated the index. Returns 1, or 0 if the version is stale, or the owner if the caller must
-/// update the index first.
+/// Sets the times at which the entry was touched and at which it expires, if the entry still has
+/// the version that the caller read. Arguments: the head that was read; the two new times; the time
+/// at which the key expires; the time at which the index of the owner removes the entry, or an
+/// empty string if the caller has not updated the index. Returns 1, or 0 if the version is stale,
+/// or the owner if the caller must update the index first.
 const TOUCH: &str = "
 if head ~= ARGV[1] then return 0 end
 if ARGV[4] == '' and struct.unpack('>I8', indexed_until) < tonumber(ARGV[3]) then

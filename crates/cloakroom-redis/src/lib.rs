@@ -24,8 +24,9 @@
 //!   snapshot is undone.
 //! * **A replica takes over**: writes that the replica had not received are undone. Usually those
 //!   are the writes of the last few milliseconds. After a network partition, more writes can be
-//!   undone: until `min-replicas-to-write` or the Cluster makes the old primary refuse writes, it
-//!   acknowledges writes that will be lost. Use PostgreSQL if an undone logout is not acceptable.
+//!   undone: the old primary continues to acknowledge writes, which will be lost, until
+//!   `min-replicas-to-write` or the Cluster makes it refuse them. Use PostgreSQL if an undone
+//!   logout is not acceptable.
 //! * **The server becomes a replica**: it refuses writes, and the store connects again. With
 //!   Sentinels, the store asks them for the primary, and also connects again when they announce
 //!   another primary. Without Sentinels, the store resolves the host name in the URL again. A
@@ -42,8 +43,9 @@
 //!   [`Unavailable`](cloakroom::ErrorKind::Unavailable) at once if the connection is refused, and
 //!   otherwise after the timeout of the session layer. If a caller gives up and the connection
 //!   stays silent for two more seconds, the store abandons that connection: the next call looks up
-//!   the primary again and opens a new one. In a Cluster, the store then replaces the connections
-//!   to all nodes. A connection to a machine that disappeared is closed after about ten seconds.
+//!   the primary again and opens a new connection. In a Cluster, the store replaces the connections
+//!   to all nodes instead. A connection to a machine that disappeared is closed after about ten
+//!   seconds.
 //! * **The memory is full**: with `noeviction`, saves fail with
 //!   [`Full`](cloakroom::ErrorKind::Full) while loads and logouts continue to work. With any other
 //!   policy, the server evicts sessions. It may also evict the list of a user's sessions. Revoking
@@ -76,7 +78,8 @@
 //! | a Cluster | `+cluster|slots +asking` |
 //! | Sentinels | `+role` |
 //!
-//! A user of the Sentinels, `sentinel_user`, needs these rights:
+//! The Sentinels have separate users. A user of the Sentinels (the parameter `sentinel_user` of the
+//! URL) needs these rights:
 //!
 //! ```text
 //! +auth +subscribe +sentinel|get-master-addr-by-name &+switch-master

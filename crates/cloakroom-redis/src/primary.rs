@@ -40,7 +40,7 @@ pub(crate) struct Primary {
 struct Inner {
     target: Arc<Target>,
     /// The last attempt to connect, which contains the connection once the attempt has succeeded.
-    /// All calls share the attempt, so at most one is in progress at a time.
+    /// All calls share the attempt, so at most one attempt is in progress at a time.
     attempt: Mutex<Attempt>,
 }
 
@@ -293,9 +293,9 @@ const PAUSES: [Duration; 3] = [
 /// [`PAUSES`], so that the next try of a refused command can use a new connection.
 const YOUNG: Duration = Duration::from_millis(40);
 
-/// How often an attempt tries to connect. The second try helps a request that arrives while the
-/// server restarts. With more tries, requests would wait longer for an error while the server is
-/// down.
+/// How many times an attempt tries to connect. The second try helps a request that arrives while
+/// the server restarts. With more tries, requests would wait longer for an error while the server
+/// is down.
 const CONNECT_TRIES: usize = 2;
 
 /// The pause between two tries to connect.

@@ -119,8 +119,8 @@ impl Sentinels {
         }
     }
 
-    /// Waits until this Sentinel names another primary and returns `true`, or returns `false` if
-    /// the Sentinel closes the connection.
+    /// Returns `true` as soon as this Sentinel names another primary, or `false` if the Sentinel
+    /// closes the connection before that.
     async fn watch(&self, sentinel: &ConnectionInfo) -> RedisResult<bool> {
         let client = client(sentinel.clone())?;
         let subscribed = timeout(2 * SENTINEL_TIMEOUT, async {

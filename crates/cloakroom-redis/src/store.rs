@@ -19,8 +19,8 @@ use crate::layout::{Head, head};
 
 /// A store of sessions in Redis or Valkey.
 ///
-/// The [crate documentation](crate) lists its guarantees and describes what happens when things go
-/// wrong. Clones share the connection.
+/// The [crate documentation](crate) lists the store's guarantees and describes what happens when
+/// things go wrong. Clones share the connection.
 ///
 /// # Examples
 /// ```no_run
@@ -71,8 +71,8 @@ impl RedisStore {
 
     /// Returns the options for the server at `url`.
     ///
-    /// Does not connect and does not check the URL; [`Builder::connect`] does both. The
-    /// [crate documentation](crate#url) describes the URL.
+    /// Only [`Builder::connect`] checks the URL and connects. The [crate documentation](crate#url)
+    /// describes the URL.
     ///
     /// # Examples
     /// ```
@@ -165,7 +165,7 @@ impl Store for RedisStore {
     ///
     /// 1. Write the new entry to `to`, with a random version.
     /// 2. If the old entry still has the version `seen`, replace it with the tombstone, or with an
-    ///    expired marker if there is no tombstone. This step moves the session.
+    ///    expired marker if there is no tombstone. Once this step is done, the session is at `to`.
     /// 3. Delete the marker at `from`, ignoring errors: the server deletes it after a minute.
     ///
     /// If the future is dropped, the steps already taken stay in effect. Before step 2, the old
@@ -248,7 +248,7 @@ impl Store for RedisStore {
         Ok(Page::new(owned, next))
     }
 
-    /// Deletes up to 64 entries concurrently.
+    /// Deletes the entries, up to 64 of them at a time.
     async fn revoke_owned(
         &self,
         owner: &Owner,
@@ -379,5 +379,6 @@ const LISTING: &str = "listing the sessions of an owner in Redis";
 /// no answer can still find the marker.
 const MARKER_MILLIS: u64 = 60_000;
 
-/// How many sessions of an owner are loaded concurrently. Most owners have fewer.
+/// The maximum number of sessions of an owner that are loaded or deleted concurrently. Most owners
+/// have fewer.
 const LISTED_AT_ONCE: usize = 64;

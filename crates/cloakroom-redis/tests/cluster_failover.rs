@@ -139,8 +139,8 @@ async fn open(process: &Sessions, key: &SessionKey) -> Option<Session> {
     }
 }
 
-/// A site under load: visitors who send requests without a pause. One visitor of each process uses
-/// the same session. Each request increments the count of visits in the session.
+/// A site under load: visitors who send requests without a pause. Each session is used by one
+/// visitor of each process. Each request increments the count of visits in its session.
 struct Site {
     processes: Vec<Sessions>,
     sessions: Vec<Counted>,

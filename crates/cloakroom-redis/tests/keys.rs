@@ -361,6 +361,6 @@ async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
 const FIVE_MINUTES: i64 = 5 * 60 * 1_000;
 const ONE_HOUR: i64 = 60 * 60 * 1_000;
 
-/// How long the index of the owner keeps a session after the session has expired: five minutes, as
-/// long as the server keeps the session's key, and one hour more.
+/// How long the index of the owner keeps a session after the session has expired: the five minutes
+/// for which the server keeps the session's key, plus one hour.
 const LISTED_AFTER: Duration = Duration::from_secs(65 * 60);

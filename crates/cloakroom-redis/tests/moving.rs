@@ -1,7 +1,7 @@
 //! Tests a rename that is interrupted between two of its three steps. A rename writes a copy to the
-//! new key, replaces the old entry with a marker, and deletes the marker. In these tests, the user
-//! of the store lacks the right to take one of the steps, which has the same effect as a crash
-//! before that step.
+//! new key, replaces the old entry with a marker, and deletes the marker. In these tests, the store
+//! logs in as a user that lacks the right to take one of the steps. This has the same effect as a
+//! crash before that step.
 #![allow(
     clippy::unwrap_used,
     reason = "clippy does not recognise the helpers as test code"

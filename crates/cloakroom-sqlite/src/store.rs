@@ -182,9 +182,9 @@ impl Store for SqliteStore {
         Ok(outcome(changed, seen))
     }
 
-    /// Works in small steps. In each step, a reader thread finds expired rows and the writer thread
-    /// deletes them. Other calls run between the steps. If the future is dropped, the finished
-    /// steps are not undone.
+    /// Deletes expired entries in small steps. In each step, a reader thread finds expired rows and
+    /// the writer thread deletes them. Other calls run between the steps. If the future is dropped,
+    /// the finished steps are not undone.
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         let now = millis(now);
         let mut swept = 0;

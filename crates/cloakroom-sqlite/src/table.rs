@@ -55,8 +55,8 @@ const OWNED_BY: &str = r#"SELECT created_at, touched_at, expires_at, owner, labe
 const OWNED_KEYS: &str = r#"SELECT lookup FROM "{table}"
     WHERE owner = ?1 AND lookup IS NOT ?2 LIMIT ?3"#;
 
-// `?1` is the `created_at` of every tombstone, which is later than that of any session. So the
-// statement returns no tombstones.
+// `?1` is the `created_at` that all tombstones have. Every session has an earlier one, so the
+// statement returns only sessions.
 const SCAN: &str = r#"SELECT created_at, touched_at, expires_at, owner, label, lookup
     FROM "{table}" WHERE created_at < ?1 AND (?2 IS NULL OR lookup > ?2) ORDER BY lookup LIMIT ?3"#;
 

@@ -50,8 +50,8 @@ use crate::sweep;
 /// The store key of an entry is Django's session key itself, up to 40 ASCII characters. Loading
 /// under any other store key returns `None`, and creating an entry under it returns `Unsupported`.
 /// This store compares keys byte by byte, but Django compares them by the collation of the column.
-/// With the usual collations, a cookie whose key differs in case or has trailing spaces opens the
-/// session in Django, but not in this store.
+/// With the usual collations, a cookie whose key differs from the stored key only in case or in
+/// trailing spaces opens the session in Django, but not in this store.
 ///
 /// The data must be ASCII; Django writes only ASCII. A save sends the old data and the new data in
 /// one packet, so the maximum size of the data is about half of `max_allowed_packet`.
@@ -59,17 +59,17 @@ use crate::sweep;
 /// # When something fails
 /// In addition to the cases of the [crate](crate):
 /// * **Django's `migrate` has not been run**: every call returns
-///   [`Unavailable`](cloakroom::ErrorKind::Unavailable), and the message advises to run it.
+///   [`Unavailable`](cloakroom::ErrorKind::Unavailable), and the message advises running it.
 /// * **Another program has written to the table**: loading an entry with an invalid date returns
 ///   [`Corrupt`](cloakroom::ErrorKind::Corrupt).
 /// * **An attacker reads the table**: the attacker can use the keys in it to open the sessions,
 ///   because Django does not hash them.
 ///
 /// # Cost
-/// A sweep runs five statements for each 100 rows. Every other call takes one statement and one
-/// round trip. The [crate documentation](crate#cost) describes when a call takes an additional
-/// round trip. A save sends the old data as well as the new data. Like Django's `clearsessions`, a
-/// sweep keeps a session that expires at exactly the time that is passed to the sweep.
+/// A sweep runs five statements for each 100 rows. All other calls take one statement and one round
+/// trip each. The [crate documentation](crate#cost) describes when a call takes an additional round
+/// trip. A save sends the old data as well as the new data. Like Django's `clearsessions`, a sweep
+/// keeps a session that expires at exactly the time that is passed to the sweep.
 ///
 /// # Schema
 /// ```sql
@@ -170,9 +170,9 @@ impl DjangoTable {
     /// table is created completely or not at all.
     ///
     /// # Errors
-    /// [`Config`](cloakroom::ErrorKind::Config) if the user may not create tables, or if a table of
-    /// that name exists but lacks Django's columns.
-    /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached.
+    /// [`Config`](cloakroom::ErrorKind::Config) if the user may not create tables, or if the table
+    /// exists but lacks Django's columns. [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the
+    /// server cannot be reached.
     ///
     /// # Examples
     /// ```no_run

@@ -1,5 +1,5 @@
-//! Tests the errors of connecting and of a missing table, that no error shows the password, and
-//! that calls can share a connection.
+//! Tests the errors that a failed attempt to connect and a missing table cause, and that none of
+//! them shows the password. Also tests that concurrent calls can share a connection.
 
 use std::net::TcpListener;
 

@@ -38,8 +38,8 @@ async fn a_user_with_the_documented_right_to_create_can_migrate() {
     let Some(url) = url() else { return };
     let (table, django, name) = (unique_name(), unique_name(), unique_name());
     let mut rights = documented_rights();
-    // The rights on a table that does not exist can be granted only together with CREATE. This user
-    // does not have CREATE, so it gets the other rights on all tables.
+    // The rights on a table that does not exist can be granted only together with CREATE. So the
+    // user without CREATE gets the other rights on all tables.
     let user_without_create = create_user(url, &unique_name(), &[&grant(&rights, "*")]).await;
     let store = on(&user_without_create, &table).await;
     let error = store.migrate().await.unwrap_err();

@@ -47,18 +47,18 @@ use crate::value::Value;
 /// # When something fails
 /// In addition to the cases of the [crate](crate):
 /// * **Django's `migrate` has not been run**: every call returns
-///   [`Unavailable`](cloakroom::ErrorKind::Unavailable), and the message advises to run it.
+///   [`Unavailable`](cloakroom::ErrorKind::Unavailable), and the message advises running it.
 /// * **Another program has altered the table**: loading a row that cannot be read returns
 ///   [`Corrupt`](cloakroom::ErrorKind::Corrupt).
 /// * **An attacker reads the table**: the attacker can use the keys in it to open the sessions,
 ///   because Django does not hash them.
 ///
 /// # Cost
-/// A sweep takes one round trip for each 1,000 rows, and every other call takes one, as described
-/// in the [crate documentation](crate#cost). A save sends the old data as well as the new data. The
-/// column `expire_date` has an index, so a save that changes `expire_date` writes to all three
-/// indexes: it cannot be a heap-only update (HOT). Like Django's `clearsessions`, a sweep keeps a
-/// session that expires at exactly the time that is passed to the sweep.
+/// A sweep takes one round trip for each 1,000 rows. All other calls take one round trip each, as
+/// described in the [crate documentation](crate#cost). A save sends the old data as well as the new
+/// data. The column `expire_date` has an index, so a save that changes `expire_date` writes to all
+/// three indexes: it cannot be a heap-only update (HOT). Like Django's `clearsessions`, a sweep
+/// keeps a session that expires at exactly the time that is passed to the sweep.
 ///
 /// # Schema
 /// ```sql
@@ -157,9 +157,9 @@ impl DjangoTable {
     /// completely or not at all.
     ///
     /// # Errors
-    /// [`Config`](cloakroom::ErrorKind::Config) if a table of that name exists but lacks Django's
-    /// columns. [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached
-    /// or the user may not create tables.
+    /// [`Config`](cloakroom::ErrorKind::Config) if the table exists but lacks Django's columns.
+    /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached or the
+    /// user may not create tables.
     ///
     /// # Examples
     /// ```no_run

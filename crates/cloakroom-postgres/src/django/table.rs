@@ -101,7 +101,7 @@ impl Statements for Statement {
 }
 
 impl<'a> Value<'a> {
-    /// Returns a parameter for a text without NUL, which needs no escaping.
+    /// Returns a text parameter. Escapes nothing, so `text` must not contain NUL.
     pub(crate) fn plain(text: &'a str) -> Self {
         Self::Text(Some(Cow::Borrowed(text)))
     }

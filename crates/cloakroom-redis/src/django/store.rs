@@ -14,9 +14,9 @@ use crate::connection::Connection;
 use crate::error::{refused, unexpected_answer};
 use crate::script::Script;
 
-/// Replaces the value if it is still the one that the caller read. Deletes the value if the time to
-/// live is 0, as Django does. Arguments: the value that was read, the new value, its time to live
-/// in seconds. Returns 1, or 0 if the version is stale.
+/// If the key still has the value that the caller read, replaces that value. If the new time to
+/// live is 0, deletes the value instead, as Django does. Arguments: the value that was read, the
+/// new value, the new time to live in seconds. Returns 1, or 0 if the version is stale.
 const SAVE: &str = "
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if ARGV[3] == '0' then
@@ -26,9 +26,9 @@ else
 end
 return 1";
 
-/// Sets the time to live of the value if it is still the one that the caller read. A time to live
-/// of 0 deletes the value. Arguments: the value that was read, the time to live in seconds. Returns
-/// 1, or 0 if the version is stale.
+/// If the key still has the value that the caller read, sets the time to live of that value. A new
+/// time to live of 0 deletes the value. Arguments: the value that was read, the new time to live in
+/// seconds. Returns 1, or 0 if the version is stale.
 const TOUCH: &str = "
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('EXPIRE', KEYS[1], ARGV[2])
@@ -44,19 +44,19 @@ return 1";
 /// A store that shares sessions with a Django site through the site's Redis cache.
 ///
 /// For sites with the session engine `cache` or `cached_db` and the cache backend
-/// `django.core.cache.backends.redis.RedisCache`. It stores exactly what Django stores: the bytes
-/// of a session under Django's key, with Django's time to live. It needs a format that reads and
-/// writes Django's bytes; `cloakroom_django::engine` combines the store with such a format. Written
-/// for Django 5.2; Django 4.2 and 6.0 use the same layout. Requires Redis 6.2 or newer, or any
-/// version of Valkey.
+/// `django.core.cache.backends.redis.RedisCache`. The store writes exactly what Django writes: the
+/// bytes of a session under Django's key, with Django's time to live. The store needs a format that
+/// reads and writes Django's bytes; `cloakroom_django::engine` combines the store with such a
+/// format. Written for Django 5.2; Django 4.2 and 6.0 use the same layout. Requires Redis 6.2 or
+/// newer, or any version of Valkey.
 ///
 /// Clones share the connection.
 ///
 /// # Guarantees
 /// * **Compares**: a script compares the stored bytes with those that the request read. No edit
 ///   made through Cloakroom is lost to another edit made through Cloakroom. **Django makes no such
-///   comparison**: a Django request overwrites changes made since it read the session, and one that
-///   was running during a logout may write the session back.
+///   comparison**: a Django request overwrites changes made since it read the session, and a Django
+///   request that was running during a logout may write the session back.
 /// * **Revokes**: a deleted session is gone for every process, unless a running Django request
 ///   writes it back.
 /// * **Not durable**, **shared**, **evicts**: as with [`RedisStore`](crate::RedisStore).
@@ -64,9 +64,9 @@ return 1";
 ///   an owner returns [`Unsupported`](ErrorKind::Unsupported). Labels and the times at which a
 ///   session was created and touched are not stored.
 ///
-/// As with Django, the server deletes a session when it expires, by the server's own clock, to the
-/// second and without a grace period. Every session that is found is therefore unexpired. A session
-/// with less than a second left is deleted instead of written.
+/// As with Django, the server deletes a session as soon as it has expired by the server's clock,
+/// without a grace period. Times to live are whole seconds. Every session that is found is
+/// therefore unexpired. A session with less than a second left is deleted instead of written.
 ///
 /// # When things go wrong
 /// Everything that applies to [`RedisStore`](crate#when-things-go-wrong) applies here. In addition:
@@ -82,10 +82,11 @@ return 1";
 /// # Keys
 /// A key is `KEY_PREFIX:VERSION:django.contrib.sessions.cache` followed directly by the session
 /// key: `:1:django.contrib.sessions.cache0f3…` by default. With
-/// [`cached_db`](DjangoCacheBuilder::cached_db) the engine is `django.contrib.sessions.cached_db`.
-/// Sites with a custom `KEY_FUNCTION`, or with the package `django-redis` and its serializers, use
-/// other keys and are not supported. If `LOCATION` lists several servers, connect to the first one,
-/// to which Django writes.
+/// [`cached_db`](DjangoCacheBuilder::cached_db), the key contains
+/// `django.contrib.sessions.cached_db` instead of `django.contrib.sessions.cache`. Sites with a
+/// custom `KEY_FUNCTION`, or with the package `django-redis` and its serializers, use other keys
+/// and are not supported. If `LOCATION` lists several servers, connect to the first one, to which
+/// Django writes.
 ///
 /// An access list (ACL) must allow `~:1:django.contrib.sessions.cache*`, with the `KEY_PREFIX`,
 /// version and engine of the site, and these commands:
@@ -99,14 +100,15 @@ return 1";
 /// | a Cluster | `+cluster|slots +asking` |
 /// | Sentinels | `+role` |
 ///
-/// A user of the Sentinels, `sentinel_user`, needs these rights:
+/// The Sentinels have separate users. A user of the Sentinels (the parameter `sentinel_user` of the
+/// URL) needs these rights:
 ///
 /// ```text
 /// +auth +subscribe +sentinel|get-master-addr-by-name &+switch-master
 /// ```
 ///
 /// # Cost
-/// Two round trips for a rename, and one for every other call. A save, a touch and a rename also
+/// A rename takes two round trips. All other calls take one each. A save, a touch and a rename also
 /// send the old bytes, which the server compares with the stored bytes.
 ///
 /// # Examples
@@ -163,8 +165,7 @@ impl DjangoCache {
     /// Returns the options for the server at `url`.
     ///
     /// The [crate documentation](crate#url) describes the URL. A `LOCATION` from Django's `CACHES`
-    /// is a valid URL. Does not connect and does not check the URL; [`DjangoCacheBuilder::connect`]
-    /// does both.
+    /// is a valid URL. Only [`DjangoCacheBuilder::connect`] checks the URL and connects.
     ///
     /// # Examples
     /// ```
@@ -237,7 +238,8 @@ impl Store for DjangoCache {
     /// Takes two steps, because the two keys may be on two nodes:
     ///
     /// 1. Write the new entry to `to`. No browser has this key yet.
-    /// 2. Delete the old entry if it still has the version `seen`. This step moves the session.
+    /// 2. Delete the old entry if it still has the version `seen`. Once this step is done, the
+    ///    session is at `to`.
     ///
     /// If the future is dropped between the two steps, the old entry stays valid, and the server
     /// deletes the copy at `to` when it expires.

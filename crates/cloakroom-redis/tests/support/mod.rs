@@ -174,8 +174,8 @@ pub(crate) async fn ended(sessions: &Sessions) -> SessionKey {
     key
 }
 
-/// Repeats a visit until it is saved. Returns the number of visits, and how many failed visits it
-/// may include.
+/// Repeats a visit until it is saved. Returns the number of visits, and how many failed visits this
+/// number may include.
 pub(crate) async fn visit_until_counted(sessions: &Sessions, key: &SessionKey) -> (u64, u64) {
     let mut unknown = 0;
     let mut visit = async || -> Result<u64> {

@@ -49,7 +49,7 @@ use crate::options::Options;
 ///   With the rollback journal, Django's default, loads and saves wait for each other, usually for
 ///   milliseconds. A call that waits longer than [`busy_timeout`](Builder::busy_timeout), 5 s by
 ///   default, returns [`Unavailable`](ErrorKind::Unavailable).
-/// * **The table is missing**: every call returns `Unavailable`, and the message advises to run
+/// * **The table is missing**: every call returns `Unavailable`, and the message advises running
 ///   Django's `migrate`.
 /// * **Another program has changed a row**: loading a row that cannot be read, for example because
 ///   its `expire_date` is not a date, returns [`Corrupt`](ErrorKind::Corrupt).
@@ -57,7 +57,7 @@ use crate::options::Options;
 ///   because Django does not hash them.
 ///
 /// # Costs
-/// A sweep runs one statement for each 256 rows, and every other call is one statement. The writer
+/// A sweep runs one statement for each 256 rows. All other calls run one statement each. The writer
 /// thread commits concurrent writes together. Like Django's `clearsessions`, a sweep keeps a
 /// session that expires at exactly the time that is passed to the sweep.
 ///
@@ -175,7 +175,7 @@ impl DjangoTable {
     /// the index are created completely or not at all.
     ///
     /// # Errors
-    /// * [`Config`](ErrorKind::Config) if a table of that name exists but lacks Django's columns.
+    /// * [`Config`](ErrorKind::Config) if the table exists but lacks Django's columns.
     /// * [`Unavailable`](ErrorKind::Unavailable) if the file cannot be written or is locked.
     ///
     /// # Examples
@@ -308,8 +308,8 @@ impl Store for DjangoTable {
         })
     }
 
-    /// Works in small steps. Other calls run between the steps. If the future is dropped, the
-    /// finished steps are not undone.
+    /// Deletes expired entries in small steps. Other calls run between the steps. If the future is
+    /// dropped, the finished steps are not undone.
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         let doing = "sweeping expired sessions from Django's table in SQLite";
         let mut swept = 0;

@@ -140,7 +140,7 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    /// Converts `draft`.
+    /// Returns the columns of `draft`.
     ///
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) if the draft has an owner, or if its data is not

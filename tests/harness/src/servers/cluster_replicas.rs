@@ -213,6 +213,6 @@ const NAME: &str = "a node of the Redis Cluster";
 /// is the default of Redis. No node of a busy machine is silent for that long.
 const USUAL_NODE_TIMEOUT: &str = "15000";
 
-/// The same while the nodes start, while they exchange news and while a replica takes over. With
-/// the usual value, a test would wait too long.
+/// The node timeout while the nodes start, while they exchange news and while a replica takes over.
+/// With the usual value, a test would wait too long.
 const SHORT_NODE_TIMEOUT: &str = "1000";

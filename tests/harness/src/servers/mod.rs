@@ -3,8 +3,8 @@
 //! [`postgres`], [`mariadb`], [`redis`], [`redis_cluster`], [`redis_sentinel`], [`valkey`],
 //! [`memcached`] and [`pgbouncer`] return a server that all tests of the process share:
 //!
-//! 1. If the environment variable that [`Kind::variable`] names contains a URL, the existing server
-//!    at that URL. If the variable is set but empty, `None`.
+//! 1. If the environment variable for the kind of server (see [`Kind::variable`]) contains a URL,
+//!    the existing server at that URL. If the variable is set but empty, `None`.
 //! 2. If the variable is not set and the program is installed, a private server, which this crate
 //!    starts on a free port of 127.0.0.1 with its files in a temporary folder.
 //! 3. If the variable is not set and the program is not installed, `None`. A line on standard error

@@ -84,8 +84,9 @@ fn pool(port: u16, max_clients: usize) -> Option<Private> {
     Some(recipe.start())
 }
 
-/// Every database is served under its own name, in transaction mode. The database `cloakroom` is
-/// also served as `session` in session mode and as `statement` in statement mode.
+/// Writes the configuration of PgBouncer. Every database is served under its own name, in
+/// transaction mode. The database `cloakroom` is also served as `session` in session mode and as
+/// `statement` in statement mode.
 ///
 /// With `server_login_retry = 1`, PgBouncer waits one second after a failed connection to
 /// PostgreSQL before it tries again. The default is 15 seconds.

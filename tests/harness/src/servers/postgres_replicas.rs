@@ -19,7 +19,7 @@ impl PostgresReplicas {
     /// Starts both servers, and waits until the standby has the data of the primary. Returns `None`
     /// if PostgreSQL or one of its clients is not installed.
     pub(super) fn start() -> Option<Self> {
-        // `postgres` may be a link to a program in another folder, which contains the clients.
+        // `postgres` may be a link to a program in another folder. The clients are in that folder.
         let program = fs::canonicalize(recipe()?.program).ok()?;
         let programs = program.parent()?.to_owned();
         if !CLIENTS.iter().all(|name| programs.join(name).is_file()) {

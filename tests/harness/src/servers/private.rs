@@ -15,10 +15,11 @@ use super::program::find;
 
 /// How to run a private server.
 pub(super) struct Recipe {
-    /// Shell commands that prepare the server's folder, in which they run. They can use `$PROGRAM`
-    /// and `$PORT`.
+    /// Shell commands that prepare the server's folder, in which they run. They can use `$PROGRAM`,
+    /// `$PORT` and `$SETTINGS`.
     pub(super) prepare: &'static str,
-    /// Shell commands that become the server with `exec`. They can use `$SETTINGS` as well.
+    /// Shell commands that run the server. The last command replaces the shell with the server
+    /// (`exec`). The commands can use the same variables as `prepare`.
     pub(super) run: &'static str,
     /// The server's options that differ between a usual and a killable server.
     pub(super) settings: String,
@@ -26,7 +27,8 @@ pub(super) struct Recipe {
     /// [`KillableServer`](super::killable::KillableServer).
     pub(super) is_killable: bool,
     pub(super) program: PathBuf,
-    /// The user of the server if root runs the tests.
+    /// The name of the server's user. Used only if root runs the tests; see
+    /// [`Account::for_server`].
     pub(super) account: &'static str,
     /// The signals that end all processes of the server immediately.
     pub(super) stopped_by: &'static str,
@@ -117,8 +119,8 @@ impl Recipe {
     }
 }
 
-/// A running server with its watchdog, the script that stops the server when this value is dropped
-/// or the process ends.
+/// A running server with its watchdog. The watchdog is a script that stops the server when this
+/// value is dropped or the test process ends.
 pub(super) struct Private {
     pub(super) port: u16,
     pub(super) folder: PathBuf,
@@ -149,7 +151,8 @@ impl Private {
     pub(super) fn end_with(&self, signal: &str) -> io::Result<()> {
         let pid = self.read("pid");
         let pid = pid.trim();
-        // With `killable` and without `alive`, `keeper.sh` waits after the server has ended.
+        // While the file `killable` exists and the file `alive` does not, `keeper.sh` does not
+        // start the server again.
         fs::write(self.folder.join("killable"), "")?;
         fs::remove_file(self.folder.join("alive"))?;
         let sent = Command::new("kill").args(["-s", signal, pid]).status()?;
@@ -169,7 +172,7 @@ impl Private {
         // Empty the file first, because it still contains the text with which the ended server
         // reported that it was ready.
         fs::write(self.folder.join(ready.0), "")?;
-        // When `alive` exists, `keeper.sh` starts the server.
+        // `keeper.sh` starts the server when it finds the file `alive`.
         fs::write(self.folder.join("alive"), "")?;
         self.wait_until_ready(ready)
     }
@@ -293,7 +296,9 @@ mod tests {
     /// A shell that starts a server misses the signals that arrive just before the server runs.
     #[test]
     fn a_server_that_has_missed_a_signal_is_stopped() {
-        // The first TERM is ignored. ALRM ends a server that is not stopped.
+        // This server ignores the first TERM, as if it had missed the signal. The second TERM ends
+        // the server. Without a second TERM, ALRM would end the server after 30 s, which is too
+        // late for the test.
         let run = r#"exec "$PROGRAM" -MIO::Socket::INET -e '
                 $| = 1;
                 $socket = IO::Socket::INET->new(

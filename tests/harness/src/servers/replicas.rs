@@ -99,8 +99,9 @@ impl Replicas {
         let recipe = sentinel(self.kind, certificate)?;
         self.sentinels
             .extend((0..SENTINELS).map(|_| recipe.start()));
-        // By default, a Sentinel that a busy machine delays for two seconds does nothing for half a
-        // minute. Sentinels older than 7.0 refuse this command.
+        // By default, if a busy machine delays a Sentinel for two seconds, the Sentinel does
+        // nothing for half a minute. This command raises the two seconds to a minute. Sentinels
+        // older than 7.0 refuse the command.
         for sentinel in &self.sentinels {
             let _ = ask(sentinel, "SENTINEL DEBUG tilt-trigger 60000");
         }

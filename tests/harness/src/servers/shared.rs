@@ -41,8 +41,8 @@ pub fn redis_cluster() -> Option<&'static Server> {
     Kind::RedisCluster.shared()
 }
 
-/// Returns the Redis of this process that Sentinels watch, `redis+sentinel://…` with the addresses
-/// of the Sentinels. It stops when the process ends.
+/// Returns the Redis with Sentinels of this process, `redis+sentinel://…` with the addresses of the
+/// Sentinels. It stops when the process ends.
 ///
 /// A private one has a primary, a replica and three Sentinels.
 pub fn redis_sentinel() -> Option<&'static Server> {
@@ -73,22 +73,25 @@ pub fn pgbouncer() -> Option<&'static Server> {
     Kind::Pgbouncer.shared()
 }
 
-/// Returns the PostgreSQL server of this process that accepts encrypted connections only. Its URL
-/// has the parameters `sslmode=verify-full&sslrootcert=…`. It stops when the process ends.
+/// Returns the PostgreSQL server with TLS of this process. It accepts encrypted connections only,
+/// and its URL has the parameters `sslmode=verify-full&sslrootcert=…`. It stops when the process
+/// ends.
 ///
 /// The certificate of a private one is for 127.0.0.1 and db.example. `sslrootcert` is the file
-/// `ca.pem`, the certificate authority that signed it. `other.pem` in the same folder is another
-/// authority. The same applies to the servers of [`mariadb_tls`] and [`redis_tls`].
+/// `ca.pem` of the certificate authority that signed this certificate. `other.pem` in the same
+/// folder is another authority. The same applies to the servers of [`mariadb_tls`] and
+/// [`redis_tls`].
 pub fn postgres_tls() -> Option<&'static Server> {
     Kind::PostgresTls.shared()
 }
 
-/// Returns the MariaDB server of this process that accepts encrypted connections only.
+/// Returns the MariaDB server with TLS of this process. It accepts encrypted connections only.
 pub fn mariadb_tls() -> Option<&'static Server> {
     Kind::MariadbTls.shared()
 }
 
-/// Returns the Redis server of this process that accepts encrypted connections only, `redis://…`.
+/// Returns the Redis server with TLS of this process, `redis://…`. It accepts encrypted connections
+/// only.
 pub fn redis_tls() -> Option<&'static Server> {
     Kind::RedisTls.shared()
 }

@@ -1,5 +1,5 @@
 //! Servers end with the process that started them. To show this, a test runs itself again in a
-//! child process, which starts a server, and then ends the child.
+//! child process. The child starts a server, and the test then ends the child.
 
 use std::fs;
 use std::net::TcpStream;
@@ -188,7 +188,7 @@ fn a_primary_and_its_standby_end_with_their_process_even_while_they_swap_roles()
         }
     }
     // The name of a stage, and how the servers' folders show it. The child process is killed as
-    // soon as they do.
+    // soon as they show it.
     type Stage = (&'static str, fn(&[PathBuf]) -> bool);
     let stages: [Stage; 5] = [
         ("the standby is copied", |folders| {
