@@ -90,9 +90,9 @@ pub async fn large_data_survives<S: Store>(store: S) {
     assert_holds(&store, &store_key(1), &large, &seen, promise).await;
 }
 
-/// An entry of the maximum size is kept. Its owner and its label have the maximum length in
-/// [`limits`]. Owner, label and data together have the maximum size of a session, or the store's
-/// `max_size` if that is smaller.
+/// An entry of the maximum size is kept. Owner, label and data together have the maximum size of a
+/// session, or the store's `max_size` if that is smaller. The owner has the maximum length in
+/// [`limits`]; so has the label, unless `max_size` is too small for such a label.
 pub async fn an_entry_at_all_limits_survives<S: Store>(store: S) {
     let promise = "an entry at all limits is kept";
     let max_size = store.guarantees().max_size.unwrap_or(usize::MAX);
