@@ -54,7 +54,8 @@ impl Application {
             .clone()
             .unwrap_or_else(|| BaseUrl::listening_on(address));
         warn_about_base_url(&base_url, address);
-        // Fails on an unusable key in the settings before any file is created.
+        // Checks the key in the settings. If it is unusable, the start fails before a file is
+        // created.
         secret::from_settings(&config)?;
         let (db, new_users) = database::open(config.database_url.path(), InitialData::Demo).await?;
         let secret_key = secret::load_or_create(&config)?;

@@ -125,7 +125,7 @@ async fn create_user(config: &Config, user: &NewUser) -> Result<String, StartErr
     }
 }
 
-/// Reads the password from the environment, or else from one line of standard input.
+/// Returns the password in the environment. If there is none, reads a line of standard input.
 fn ask_password() -> io::Result<String> {
     if let Ok(password) = std::env::var(PASSWORD_VARIABLE) {
         return Ok(password);

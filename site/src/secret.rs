@@ -15,8 +15,8 @@ use crate::{
 /// The length of a generated key. 64 random letters and digits are 381 bits of randomness.
 const GENERATED_KEY_CHARS: usize = 64;
 
-/// The recommended length of a key. A shorter key is used, but logs a warning. Django's deployment
-/// checks ask for the same length.
+/// The recommended length of a key. A shorter key is accepted, but a warning is logged. Django's
+/// deployment checks ask for the same length.
 const RECOMMENDED_KEY_CHARS: usize = 50;
 
 const ALPHANUMERIC: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

@@ -23,7 +23,7 @@ const COLOUR_SCHEME: Item<String> = Item::new("colour_scheme");
 /// `overdue`, which maps to the ids of the copies that were overdue.
 const DISMISSED_NOTICES: Item<Map<String, Value>> = Item::new("dismissed_notices");
 
-/// The ids of the books viewed last, newest first.
+/// The ids of the recently viewed books, most recently viewed first.
 const RECENT_BOOKS: Item<Vec<i64>> = Item::new("recent_books");
 
 /// The token of a password reset. Stored when the visitor opens the link in the mail, and checked
@@ -78,7 +78,8 @@ pub(crate) fn per_page(session: Option<&Session>) -> u64 {
     chosen.unwrap_or(DEFAULT_PER_PAGE)
 }
 
-/// Returns the number of results on a page that the visitor chose, if any.
+/// Returns how many results the visitor chose to see on a page, or `None` if the session contains
+/// no such choice, or one that is not offered.
 pub(crate) fn chosen_per_page(session: &Session) -> Option<u64> {
     read(session, PER_PAGE).filter(|chosen| PER_PAGE_CHOICES.contains(chosen))
 }
@@ -109,7 +110,7 @@ impl Scheme {
     }
 }
 
-/// Returns the colour scheme that the visitor chose.
+/// Returns the colour scheme that the visitor chose, if any.
 pub(crate) fn scheme(session: &Session) -> Option<Scheme> {
     Scheme::named(&read(session, COLOUR_SCHEME)?)
 }
@@ -160,12 +161,12 @@ fn dismiss(session: &Session, slug: &'static str, value: Value) -> cloakroom::Re
     session.update_or_reset(DISMISSED_NOTICES, insert).map(drop)
 }
 
-/// Returns the ids of the books viewed last, newest first.
+/// Returns the ids of the recently viewed books, most recently viewed first.
 pub(crate) fn recent_books(session: &Session) -> Vec<i64> {
     read(session, RECENT_BOOKS).unwrap_or_default()
 }
 
-/// Moves `book` to the front of the books viewed last.
+/// Puts `book` in front of the other recently viewed books.
 pub(crate) fn remember_book(session: &Session, book: i64) -> cloakroom::Result<()> {
     if recent_books(session).first() == Some(&book) {
         return Ok(());

@@ -469,7 +469,7 @@ async fn a_copy_is_created_changed_and_deleted() {
     assert_eq!(copy.len(), "/catalog/bookinstance/".len() + 36);
     let stored = "SELECT id || ' ' || due_back || borrower_id FROM catalog_bookinstance \
                   WHERE imprint = 'Lantern, 2020'";
-    // The query joins the due date and the id of the borrower, 1, without a space.
+    // The query returns the due date followed directly by the borrower's id, which is 1.
     let id = copy.rsplit('/').next().unwrap().replace('-', "");
     assert_eq!(
         site.text(stored).await.unwrap(),

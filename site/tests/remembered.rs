@@ -88,8 +88,8 @@ async fn visitors_choose_the_number_of_results_per_page() {
             .nth(1)
             .unwrap_or_else(|| panic!("{path}: {words}"));
         let found: u32 = of.split('.').next().unwrap().parse().unwrap();
-        // This test does not check how many books the search finds, so it accepts any number of
-        // pages above 1 for the search.
+        // This test does not check how many books the search finds. For the search, it therefore
+        // accepts any number of pages above 1.
         assert!(
             found == pages || path.contains("search") && found > 1,
             "{path}: {found}"

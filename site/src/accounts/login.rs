@@ -118,8 +118,8 @@ pub(crate) fn page(
     Ok(([(CACHE_CONTROL, "no-store")], Html(login.render()?)).into_response())
 }
 
-/// Returns the page to go to after the login: the parameter `next` of the form, or else of the
-/// query.
+/// Returns the page to go to after the login: the parameter `next` of the form or, if the form has
+/// none, of the query. Returns an empty text if there is no such page.
 pub(crate) fn next_of(form: &Form, query: Option<&str>) -> String {
     match form.get("next") {
         Some(next) => unless_login_or_logout(next.to_owned()),
@@ -128,7 +128,8 @@ pub(crate) fn next_of(form: &Form, query: Option<&str>) -> String {
     .unwrap_or_default()
 }
 
-/// Returns the parameter `next` of the query.
+/// Returns the parameter `next` of the query. Returns `None` if it is missing or if it is the path
+/// of a page in [`LOGIN_AND_LOGOUT`].
 pub(crate) fn next_in(query: Option<&str>) -> Option<String> {
     let mut parameters = form_urlencoded::parse(query?.as_bytes());
     let (_, next) = parameters.find(|(name, _)| name == "next")?;

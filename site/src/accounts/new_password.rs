@@ -12,8 +12,8 @@ pub(super) fn read(fields: &mut Fields<'_>, user: &User) -> Option<String> {
     )
 }
 
-/// Reads a new password, typed twice into the fields `names`. Refuses a weak password, for example
-/// one that resembles an attribute of the user.
+/// Reads a new password, which both fields in `names` must contain. Refuses a weak password, for
+/// example one that resembles an attribute of the user.
 pub(crate) fn read_new_password(
     fields: &mut Fields<'_>,
     names: [&'static str; 2],

@@ -139,9 +139,9 @@ pub(crate) async fn sent(layout: Layout) -> Result<Html<String>, PageError> {
     Ok(Html(Sent { layout }.render()?))
 }
 
-/// Handles the link in the mail. Moves the token into the session and redirects to a URL with
-/// [`SET_PASSWORD`] in its place, so that the token is no longer in the address bar. At that URL,
-/// shows the form.
+/// Handles the link in the mail. Stores the token in the session and redirects to a URL that has
+/// [`SET_PASSWORD`] in place of the token, so that the token is no longer in the address bar. At
+/// that URL, shows the form.
 pub(crate) async fn confirm(visit: Visit, params: RawPathParams) -> Result<Response, PageError> {
     let (uid, token) = uid_and_token(&params);
     let found = find(&visit, uid, token).await?;

@@ -58,8 +58,8 @@ pub(crate) fn weaknesses(password: &str, known: &UserAttributes<'_>) -> Vec<Stri
     weaknesses
 }
 
-/// Returns the name of the attribute that the password is too similar to. Also compares the words
-/// of an attribute, such as the parts of an email address.
+/// Returns the name of an attribute that the password is too similar to, or `None` if there is no
+/// such attribute. Also compares the words of an attribute, such as the parts of an email address.
 fn similar_to(password: &str, known: &UserAttributes<'_>) -> Option<&'static str> {
     let password = password.to_lowercase();
     let attributes = [
@@ -87,7 +87,8 @@ fn similar_to(password: &str, known: &UserAttributes<'_>) -> Option<&'static str
 /// rule is at least as strict.
 fn are_similar(password: &str, part: &str) -> bool {
     let (a, b) = (password.chars().count(), part.chars().count());
-    // A password ten times as long as `part` can't reach the ratio, and comparing it is expensive.
+    // A password that is at least ten times as long as `part` can't reach the ratio, and comparing
+    // them would be expensive.
     if b == 0 || a >= 10 * b {
         return false;
     }

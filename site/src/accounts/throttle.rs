@@ -40,7 +40,7 @@ const FREE_TRIES: i64 = 10;
 /// A count is reset if no failure or request was added to it for this time.
 const RESET_AFTER: Duration = Duration::from_secs(15 * 60);
 
-/// The time between the turns of two attempts.
+/// The time between one turn and the next.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// The longest wait. An attempt that would wait longer is refused.
@@ -84,8 +84,8 @@ const COUNT_WITHIN_LIMIT: &str = "\
 const DELETE_COUNTS: &str =
     "DELETE FROM locallibrary_failed_login WHERE subject = ? OR last_at < ?";
 
-/// The subjects for which an attempt or request is counted, such as an account and an address: the
-/// name of each subject in the table, and its limit.
+/// The subjects for which an attempt or request is counted, such as an account and an address. Each
+/// subject has a name, which is stored in the table, and a limit.
 pub(super) struct Subjects(Vec<(String, i64)>);
 
 /// Returns the subjects of a login: the account, and the address of the client.
@@ -104,8 +104,8 @@ pub(super) fn mail_subjects(mailbox: &str, address: Option<IpAddr>) -> Subjects 
         FREE_MAILS,
     );
     // A private address may be that of a proxy. If it were counted, one visitor could use up the
-    // mails of all visitors behind the proxy. Logins do count private addresses: beyond their
-    // limit, attempts are slowed down, and only those that would wait too long are refused.
+    // mails of all visitors behind the proxy. Logins do count private addresses, because beyond
+    // that limit, logins are only slowed down, unless they would wait too long.
     let network = network(address.filter(|address| !is_private(*address)));
     let address = network.map(|network| (format!("mail from {network}"), FREE_MAILS_OF_ADDRESS));
     // The address comes first: if its limit is reached, the request is not counted for the mailbox.

@@ -172,7 +172,7 @@ pub(super) fn restore_fixed(fields: &mut [Field], before: &[Field]) {
     }
 }
 
-/// Returns the labels of the fields whose values differ.
+/// Returns the labels of the fields whose values differ between `before` and `after`.
 pub(super) fn changes(before: &[Field], after: &[Field]) -> Vec<&'static str> {
     let is_changed = |field: &&Field| {
         let before = before.iter().find(|before| before.name == field.name);
@@ -201,7 +201,7 @@ impl RecordDraft {
         }
     }
 
-    /// Adds the record, or changes the one with the key `own`.
+    /// Changes the record with the key `own`, or adds a record if `own` is `None`.
     pub(super) async fn save(
         &self,
         db: &mut SqliteConnection,

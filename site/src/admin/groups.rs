@@ -46,7 +46,7 @@ pub(super) struct Group {
     permissions: Vec<String>,
 }
 
-/// Loads all groups by name, as choices for forms and filters.
+/// Loads all groups, ordered by name, as choices for forms and filters.
 pub(super) async fn load_all(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
     load_choices(db, GROUPS).await
 }
@@ -83,7 +83,7 @@ impl Group {
         taken.fetch_one(db).await
     }
 
-    /// Adds the group, or changes the one with the id `own`.
+    /// Changes the group with the id `own`, or adds a group if `own` is `None`.
     pub(super) async fn save(
         &self,
         db: &mut SqliteConnection,

@@ -76,7 +76,7 @@ struct LiveSession {
     is_this_one: bool,
 }
 
-/// The page with the live sessions by user. The user with the latest login comes first.
+/// The page with the live sessions, grouped by user. The user with the latest login comes first.
 pub(crate) async fn list(
     visit: Visit,
     RawQuery(query): RawQuery,

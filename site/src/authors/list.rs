@@ -33,7 +33,7 @@ struct Author {
     lifespan: Lifespan,
 }
 
-/// The page with all authors by name.
+/// The page with all authors, ordered by name.
 pub(crate) async fn list(
     State(app): State<AppState>,
     layout: Layout,

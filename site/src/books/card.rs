@@ -11,7 +11,8 @@ pub(crate) struct BookCard {
     pub(crate) cover: Cover,
 }
 
-/// The id, the title, the author's last and first name, and the name of the language.
+/// A database row: the id, the title, the author's last and first name, and the name of the
+/// language.
 pub(crate) type CardRow = (i64, String, Option<String>, Option<String>, Option<String>);
 
 impl From<CardRow> for BookCard {

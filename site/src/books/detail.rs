@@ -123,8 +123,8 @@ pub(crate) async fn detail(
     Ok(Html(page))
 }
 
-/// Adds the book to the books that the visitor viewed last. If the session can't be loaded or
-/// saved, ignores the error, so that the page is sent anyway.
+/// Adds the book to the visitor's recently viewed books. If the session can't be loaded or saved,
+/// ignores the error, so that the page is sent anyway.
 async fn remember(visit: &Visit, id: i64) -> Result<(), PageError> {
     let session = match visit.session().await {
         Ok(session) => session,

@@ -4,7 +4,7 @@ pub(super) enum IsbnError {
     /// The text has this many characters, which are too many. Hyphens and white space are not
     /// counted.
     TooLong(usize),
-    /// The text has too few characters, other characters than digits, or a wrong check digit.
+    /// The text has too few characters, characters that are not digits, or a wrong check digit.
     Invalid,
 }
 

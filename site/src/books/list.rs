@@ -27,7 +27,7 @@ struct Books {
     books: Vec<BookCard>,
 }
 
-/// The page with all books by title.
+/// The page with all books, ordered by title.
 pub(crate) async fn list(
     State(app): State<AppState>,
     layout: Layout,

@@ -28,7 +28,7 @@ impl BaseUrl {
         }
     }
 
-    /// Returns whether visitors use https, so cookies can have the attribute `Secure`.
+    /// Returns whether visitors use https. If they do, cookies can have the attribute `Secure`.
     pub fn is_https(&self) -> bool {
         self.https
     }

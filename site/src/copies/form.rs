@@ -198,8 +198,8 @@ fn statuses() -> Choices {
     Status::ALL.map(choice).to_vec()
 }
 
-/// Loads all books by title, as choices. If several books have the same title, their labels contain
-/// the author.
+/// Loads all books, ordered by title, as choices. If several books have the same title, their
+/// labels contain the author.
 pub(crate) async fn books(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
     let books: Vec<(i64, String, Option<String>)> = sqlx::query_as(BOOKS).fetch_all(db).await?;
     let choice = |(id, title, author): (i64, String, Option<String>)| {
@@ -212,7 +212,7 @@ pub(crate) async fn books(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
     Ok(books.into_iter().map(choice).collect())
 }
 
-/// Loads all users by name, as choices.
+/// Loads all users, ordered by name, as choices.
 pub(crate) async fn users(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
     let users: Vec<(i64, String)> = sqlx::query_as(USERS).fetch_all(db).await?;
     let choice = |(id, name): (i64, String)| (id.to_string(), name);

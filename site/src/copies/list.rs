@@ -48,7 +48,7 @@ struct Copy {
     borrower: Option<String>,
 }
 
-/// The page with all copies by due date. Copies without a due date come first.
+/// The page with all copies, ordered by due date. Copies without a due date come first.
 pub(crate) async fn list(
     State(app): State<AppState>,
     layout: Layout,

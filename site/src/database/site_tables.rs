@@ -12,8 +12,8 @@ CREATE TABLE IF NOT EXISTS locallibrary_failed_login (
   last_at integer NOT NULL, next_at integer NOT NULL);
 ";
 
-/// Creates missing tables. Marks a book as stale, so that it is indexed again, if its text in the
-/// search index is missing or outdated.
+/// Creates missing tables. If the text of a book in the search index is missing or outdated, marks
+/// the book as stale, so that it is indexed again.
 pub(super) async fn create_missing(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     for statements in [FAILED_LOGINS, index::SCHEMA, index::CATCH_UP, index::REFOLD] {
         sqlx::raw_sql(statements).execute(&mut *db).await?;

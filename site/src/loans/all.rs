@@ -50,7 +50,7 @@ struct Loan {
     borrower: String,
 }
 
-/// The page with all loans by due date.
+/// The page with all loans, ordered by due date.
 pub(crate) async fn all(
     State(app): State<AppState>,
     layout: Layout,

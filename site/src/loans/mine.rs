@@ -45,7 +45,7 @@ struct Loan {
     availability: Availability,
 }
 
-/// The page with the user's loans by due date.
+/// The page with the user's loans, ordered by due date.
 pub(crate) async fn mine(
     visit: Visit,
     layout: Layout,

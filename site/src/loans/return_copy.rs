@@ -18,7 +18,8 @@ const RETURN: &str = "\
     UPDATE catalog_bookinstance SET status = 'a', due_back = NULL, borrower_id = NULL \
     WHERE id = ? AND status IN ('a', 'o')";
 
-/// Marks a copy that was on loan as available. A repeated request succeeds and changes nothing.
+/// Ends the loan of a copy: marks the copy as available. A repeated request succeeds and changes
+/// nothing. Fails if the copy is neither on loan nor available.
 pub(crate) async fn return_copy(visit: Visit, id: CopyId) -> Result<Response, PageError> {
     let db = &visit.app().db;
     let copy = sqlx::query_as(COPY).bind(id.as_stored());

@@ -38,7 +38,7 @@ impl NamedRecord {
         )
     }
 
-    /// The page of a record, with its books by title.
+    /// The page of a record, with its books ordered by title.
     async fn show_detail(
         &self,
         State(app): State<AppState>,

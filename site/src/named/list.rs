@@ -32,7 +32,7 @@ impl NamedRecord {
         )
     }
 
-    /// The page with all records by name.
+    /// The page with all records, ordered by name.
     async fn show_list(
         &self,
         State(app): State<AppState>,

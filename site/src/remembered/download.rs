@@ -9,8 +9,8 @@ use crate::{
     web::{error::PageError, visit::Visit},
 };
 
-/// Sends the username and the items that a visitor can delete, as a JSON file. The file does not
-/// contain the session key.
+/// Sends a JSON file with the username, and with those items of the session that a visitor can
+/// delete. The file does not contain the session key.
 pub(crate) async fn download(visit: Visit) -> Result<Response, PageError> {
     let mut items = Map::new();
     if let Some(user) = visit.user().await? {

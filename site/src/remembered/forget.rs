@@ -12,7 +12,7 @@ use crate::{
 /// Deletes one item of the session, or all items except the login. Adds no message: messages are
 /// stored in a session, so a message would start a new session if this session ends.
 ///
-/// If no item is left, ends the session. Messages that were not shown yet are lost. If a visitor
+/// If no item except messages is left, ends the session, and the messages are lost. If a visitor
 /// who is logged in deletes all items, the session stays and gets a new key.
 pub(crate) async fn forget(visit: Visit, form: Form) -> Result<Response, PageError> {
     let item = form.get("item").unwrap_or("all");

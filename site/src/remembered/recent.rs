@@ -18,8 +18,8 @@ pub(crate) struct RecentBook {
 }
 
 impl RecentBook {
-    /// Loads the books viewed last, newest first. Leaves out `this`, the book on whose page the
-    /// list is shown.
+    /// Loads the recently viewed books, most recently viewed first. Leaves out `this`, the book on
+    /// whose page the list is shown.
     pub(crate) async fn load(
         db: &SqlitePool,
         session: Option<&Session>,

@@ -22,8 +22,8 @@
 //! };
 //! ```
 //!
-//! Every method that adds a field returns its value, or `None` if the value is not valid or the
-//! form was not submitted. Use `?` on the values only after all fields were added, or the page
+//! Every method that adds a field returns the field's value, or `None` if the value is not valid or
+//! the form was not submitted. Use `?` on the values only after all fields were added, or the page
 //! lacks the fields after the first error.
 
 use jiff::civil::Date;

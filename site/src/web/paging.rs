@@ -19,8 +19,8 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 
 use super::error::PageError;
 
-/// The page that the parameter `page` of the URL requests. [`Paging::new`] checks whether the page
-/// exists.
+/// The page of a list that a request asks for, with the parameter `page` in its URL.
+/// [`Paging::new`] checks whether the page exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestedPage {
     Number(u64),

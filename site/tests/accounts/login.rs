@@ -246,8 +246,8 @@ async fn pages_for_a_user_are_kept_out_of_caches() {
         "/nothing",
     ] {
         let page = member.get(path).await;
-        // Only the home page sets the session cookie. Cloakroom makes such a response
-        // `cache-control: private`, unless the site has already set `no-store`, which is stricter.
+        // Only the home page sets the session cookie. To a response that sets the cookie, Cloakroom
+        // adds `cache-control: private`, unless it already has `no-store`, which is stricter.
         let mut cookies = page.headers.get_all("set-cookie").iter();
         let sets_cookie = cookies.any(|cookie| cookie.as_bytes().starts_with(b"sessionid="));
         assert_eq!(sets_cookie, path == "/catalog/", "{path}");

@@ -76,7 +76,7 @@ async fn the_password_hash_is_masked() {
     let page = admin.get(CHANGE).await;
     assert!(main(&page).contains("algorithm: pbkdf2_sha256, hash: AbCdEf**********"));
     assert!(!page.text().contains("GhIjKl") && !page.text().contains("c2FsdHNhbHQ"));
-    // If the form is refused, the page masks the stored hash as well, and ignores the submitted
+    // After a refused form, the page still shows the masked stored hash, and not the submitted
     // value of `password`.
     let fields = [("username", ""), ("password", "sent$along")];
     let page = admin.send(CHANGE, &fields).await;
@@ -111,7 +111,7 @@ async fn changing_a_user_changes_their_permissions_at_once() {
     let page = admin.send(CHANGE, &USER).await;
     assert_eq!(page.status, 302);
     assert_eq!(member.get("/admin/catalog/author/").await.status, 302);
-    // Joins the numbers of groups and permissions of the user: 1 and 0.
+    // The query puts two counts into one number: the user's groups (1) and permissions (0).
     let rights = "SELECT (SELECT COUNT(*) FROM auth_user_groups WHERE user_id = 1) * 10 + \
                 (SELECT COUNT(*) FROM auth_user_user_permissions WHERE user_id = 1)";
     assert_eq!(site.number(rights).await, 10);

@@ -23,7 +23,8 @@ async fn records_with_dependent_records_are_not_deleted() {
         let page = librarian.send(&path, &[("post", "yes")]).await;
         assert_eq!(page.status, 200);
     }
-    // Joins the numbers of authors, books, genres and languages: 40, 92, 24 and 12.
+    // The query puts four counts into one number: authors (40), books (92), genres (24) and
+    // languages (12).
     let counts = "SELECT (SELECT COUNT(*) FROM catalog_author) * 1000000 + \
                (SELECT COUNT(*) FROM catalog_book) * 10000 + \
                (SELECT COUNT(*) FROM catalog_genre) * 100 + \

@@ -227,7 +227,7 @@ async fn malformed_rows_are_ignored_or_refused() {
         ("", 302),
     ] {
         let mut fields = with_book("\0", "nonsense");
-        // Replace the number of rows and the ISBN.
+        // Replace the values of `book_set-TOTAL_FORMS` and `book_set-1-isbn`.
         fields[4].1 = total;
         fields[9].1 = "\u{fffd}";
         let page = librarian.send(CHANGE, &fields).await;

@@ -105,8 +105,8 @@ impl Site {
     }
 
     /// Returns the number of stored sessions. Does not count tombstones, which mark the old keys of
-    /// sessions that have moved. The `created_at` of a tombstone is the last time that a store can
-    /// keep.
+    /// sessions that have moved. The `created_at` of a tombstone is the latest time that a store
+    /// can keep.
     pub(crate) async fn stored_sessions(&self) -> i64 {
         let sessions = "SELECT COUNT(*) FROM cloakroom_session WHERE created_at < 253402300799999";
         self.number(sessions).await

@@ -112,8 +112,8 @@ impl Cookie {
         }
     }
 
-    /// Returns the reason to refuse the cookie if its attributes contradict each other, its name or
-    /// its origin. Otherwise returns `None`.
+    /// Returns the reason to refuse the cookie if its attributes contradict each other, the name of
+    /// the cookie, or `origin`. Otherwise returns `None`.
     fn fault(&self, path: Option<&str>, origin: &Origin) -> Option<&'static str> {
         let is_host = begins_with(&self.name, "__Host-");
         let is_secure = begins_with(&self.name, "__Secure-");

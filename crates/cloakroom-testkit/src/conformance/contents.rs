@@ -90,9 +90,9 @@ pub async fn large_data_survives<S: Store>(store: S) {
     assert_holds(&store, &store_key(1), &large, &seen, promise).await;
 }
 
-/// An entry at all [limits](limits) is kept. Its owner and its label have the maximum length.
-/// Owner, label and data together have the maximum size of a session, or the store's `max_size` if
-/// that is smaller.
+/// An entry of the maximum size is kept. Owner, label and data together have the maximum size of a
+/// session, or the store's `max_size` if that is smaller. The owner has the maximum length in
+/// [`limits`]; so has the label, unless `max_size` is too small for such a label.
 pub async fn an_entry_at_all_limits_survives<S: Store>(store: S) {
     let promise = "an entry at all limits is kept";
     let max_size = store.guarantees().max_size.unwrap_or(usize::MAX);
@@ -167,8 +167,8 @@ pub async fn times_survive<S: Store>(store: S) {
     }
 }
 
-/// Store keys are compared as bytes. Keys that differ in one bit, in the case of a letter or in a
-/// byte at the end belong to different entries.
+/// Store keys are compared as bytes. Two keys belong to different entries even if they differ only
+/// in one bit, in upper and lower case, or in an additional byte at the end.
 pub async fn store_keys_are_bytes<S: Store>(store: S) {
     let promise = "store keys that differ in any byte lead to different entries";
     let store_keys = similar_store_keys().map(|bytes| StoreKey::new(&bytes));

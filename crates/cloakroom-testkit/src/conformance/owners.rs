@@ -121,8 +121,8 @@ pub async fn owners_are_compared_exactly<S: Store>(store: S) {
     }
 }
 
-/// `owned_by` lists exactly the entries that `load` returns, which includes expired entries until
-/// they are swept.
+/// `owned_by` lists exactly those entries of the owner that `load` returns. These include expired
+/// entries until they are swept.
 pub async fn owned_by_agrees_with_load_and_sweep<S: Store>(store: S) {
     if !store.guarantees().owners {
         return owned_by_lists_exactly_the_owners_entries(store).await;
@@ -138,7 +138,7 @@ pub async fn owned_by_agrees_with_load_and_sweep<S: Store>(store: S) {
         .expect("sweep answers");
 
     let mut there = vec![(store_key(2), of("ada", 2))];
-    // A store whose backend deletes expired entries may still have this one.
+    // A store whose backend deletes expired entries may still have the expired entry.
     if store
         .load(&store_key(1))
         .await
@@ -339,7 +339,7 @@ fn assert_equal_lists(mut listed: Vec<OwnedEntry>, mut all: Vec<(StoreKey, Draft
     }
 }
 
-/// Small, so that the few entries of a test fill several pages.
+/// The maximum size of a page. It is small, so that the few entries of a test fill several pages.
 const PAGE: usize = 2;
 
 const MAX_PAGES: usize = 1_000;

@@ -178,7 +178,7 @@ async fn save_until_gone<S: Store>(
         match outcome.expect("save answers while another deletes") {
             Outcome::Written(version) => {
                 seen = Some(version);
-                // Tells the test, which deletes the entry after the first saves.
+                // Reports the save to the test, which waits for a few saves before the delete.
                 let _ = saved.send(());
             }
             Outcome::Stale => seen = Some(entry.version),

@@ -175,11 +175,11 @@ async fn visit_until_counted(visit: impl AsyncFn() -> Visit) -> u64 {
 
 const ROUNDS: usize = 12;
 
-/// Each round loses one of this many answers: the answer to the save, or one of the next two, with
-/// which the site finds out whether the save was written.
+/// The number of answers from which each round loses one: the answer to the save, and the next two,
+/// with which the site finds out whether the save was written.
 const LOST: usize = 3;
 
 const CUTS: usize = 5;
 
-/// The delay of the slow server, and the time limit of a hasty request.
+/// The delay of the slow server, and the time limit of the requests that are to time out.
 const SHORT: Duration = Duration::from_millis(100);

@@ -5,9 +5,9 @@ use super::faults::{Visit, assert_unavailable, new_visitor, retry, sessions, vis
 use super::server::TestServer;
 use crate::unique_name;
 
-/// Other clients use all connections that the server accepts. A store that is opened now returns an
-/// error that a site answers with 503. A store that is already connected keeps working. When the
-/// other clients have left, a new store can connect.
+/// Other clients use all connections that the server accepts. In this state, opening or using a new
+/// store fails with an error that a site answers with 503. A store that is already connected keeps
+/// working. When the other clients have left, a new store can connect.
 pub async fn a_server_without_free_connections_is_unavailable_until_it_has_some<S: Store>(
     mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,

@@ -32,7 +32,8 @@ pub async fn a_server_that_became_a_replica_is_left_for_the_new_primary<S: Store
         let ended = ended(&one).await;
         traffic.wait_until_served().await;
 
-        // The host name is moved after the roles change in even rounds, and before in odd rounds.
+        // In even rounds, the roles change before the host name is moved. In odd rounds, the host
+        // name is moved first.
         if round % 2 == 0 {
             server.swap_roles();
             traffic.wait_until_failed().await;

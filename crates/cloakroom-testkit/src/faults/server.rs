@@ -91,8 +91,9 @@ pub trait TestServer {
     /// Starts a primary and a replica of it, and returns their URLs once the replica has the data
     /// of the primary.
     ///
-    /// Each URL must name one host and its port, and both URLs the same user and database. The user
-    /// must not be an administrator, because a replica may accept the writes of administrators.
+    /// Each URL must name one host and its port, and both URLs must name the same user and the same
+    /// database. The user must not be an administrator, because a replica may accept the writes of
+    /// administrators.
     ///
     /// By default, returns `None`, which means that the server has no replicas. The promise about
     /// replicas then passes without testing anything.
@@ -114,8 +115,8 @@ pub trait TestServer {
         panic!("`start_with_replica` returns `None`, so there are no roles to swap");
     }
 
-    /// Returns the URL of a running server for a promise that breaks connections but does not kill
-    /// the server.
+    /// Returns the URL of a running server, for tests that break connections but do not kill the
+    /// server.
     ///
     /// By default, starts the server. Override this method if starting a server is slow and the
     /// tests of a process can share a server. `None` has the same meaning as for

@@ -59,7 +59,7 @@ impl<S: Store> Flaky<S> {
         }
     }
 
-    /// Makes the next `call` fail with an error of `kind`.
+    /// Makes the next call of the method `call` fail with an error of `kind`.
     ///
     /// Failures queue up: if `fail_next` was called twice for [`Call::Save`], the next two saves
     /// fail, the first save with the error that was requested first.
@@ -82,9 +82,10 @@ impl<S: Store> Flaky<S> {
         faults.of(call).next.push_back(Fault { when, kind });
     }
 
-    /// Makes every `nth` `call` fail with an error of `kind`, counted from now on.
+    /// Makes every `nth` of the following calls of the method `call` fail with an error of `kind`.
     ///
-    /// If `nth` is 1, every such call fails. Replaces an earlier `fail_every` for the same `call`.
+    /// If `nth` is 1, every call of the method fails. Replaces an earlier `fail_every` for the same
+    /// `call`.
     ///
     /// # Panics
     /// If `nth` is zero.
@@ -119,7 +120,7 @@ impl<S: Store> Flaky<S> {
     /// Replaces the count of an earlier `stale_next` for the same `call`.
     ///
     /// # Panics
-    /// If this method does not return an [`Outcome`](cloakroom::store::Outcome).
+    /// If the method `call` does not return an [`Outcome`](cloakroom::store::Outcome).
     ///
     /// # Examples
     /// ```

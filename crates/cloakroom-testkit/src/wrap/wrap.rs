@@ -6,9 +6,9 @@ use cloakroom::store::Store;
 /// A method of [`Store`] whose calls a wrapper can record, hold or make fail.
 ///
 /// [`guarantees`](Store::guarantees) is not among these methods, because it does no I/O. A wrapper
-/// sees only the calls that are made through the wrapper. For example, the provided
-/// [`rename`](Store::rename) calls `create`, `save` and `delete` on the wrapped store, so the
-/// wrapper sees only one `Rename`.
+/// does not see the calls that the wrapped store makes on itself. For example, the provided
+/// [`rename`](Store::rename) of a store calls `create`, `save` and `delete` of the same store. If
+/// such a store is wrapped, the wrapper sees a `Rename`, but no `Create`, `Save` or `Delete`.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum Call {

@@ -145,7 +145,8 @@ fn every_page_of_the_router_is_checked() {
     let routes = source.split('"').skip(1).step_by(2);
     let routes = routes.filter(|text| text.len() > 1 && text.starts_with('/'));
     let mut pages = [PUBLIC, MEMBERS, LIBRARIANS, STAFF].concat();
-    // The path of a missing book matches the route of a book, but its page does not show a book.
+    // The path of a missing book matches the route of a book, but the page at this path does not
+    // show a book.
     pages.retain(|page| !page.1.ends_with("9999"));
     let checked: Vec<&str> = pages.iter().map(|page| page.1).collect();
     let missed: Vec<&str> = routes

@@ -57,7 +57,7 @@ impl Remainder for BytesRemainder {
         let Ok(number) = entry.data.try_get_u64() else {
             return entry;
         };
-        // An entry that the store returns as expired stays unchanged, so that the test fails.
+        // If the store returns an expired entry, the entry is not restored, so that the test fails.
         if let Some(written) = self.written.get(&number)
             && entry.meta.expires > now()
         {
