@@ -166,13 +166,14 @@ impl Undropped {
         if keys.listed.len() >= MAX_UNDROPPED {
             keys.listed.retain(|_, listed| listed.is_current(now));
         }
-        if keys.listed.len() < MAX_UNDROPPED {
-            let earlier = keys.listed.remove(key);
-            let owner = owner
-                .cloned()
-                .or_else(|| earlier.and_then(|earlier| earlier.owner));
+        let owner = owner.cloned();
+        if let Some(listed) = keys.listed.get_mut(key) {
+            listed.until = listed.until.zip(until).map(|(one, other)| one.max(other));
+            listed.owner = owner.or(listed.owner.take());
+        } else if keys.listed.len() < MAX_UNDROPPED {
             keys.listed.insert(key.clone(), Listed { until, owner });
         } else {
+            // If the time is not known, this copy is used again.
             keys.all_until = keys.all_until.max(until);
         }
         self.any.store(true, Ordering::Release);
@@ -258,10 +259,22 @@ mod tests {
         assert!(undropped.contains(&key(MAX_UNDROPPED + 1), now));
         assert_eq!(undropped.keys().listed.len(), MAX_UNDROPPED);
 
+        // A listed key stays listed until the latest of its times.
+        undropped.add(&key(0), Some(&"ada".into()), now, Some(from_millis(15)));
+        undropped.add(&key(0), None, now, Some(from_millis(5)));
+        assert!(undropped.contains(&key(0), from_millis(14)));
+        assert_eq!(undropped.of_owner(&"ada".into(), now), [key(0)]);
+
         // Later, the expired keys make room.
         undropped.add(&key(0), None, until, Some(from_millis(20)));
         assert!(undropped.contains(&key(0), until));
         assert!(!undropped.contains(&key(1), until));
         assert_eq!(undropped.keys().listed.len(), 1);
+        undropped.add(&key(0), None, until, None);
+        undropped.add(&key(0), None, until, Some(from_millis(20)));
+        assert!(
+            undropped.contains(&key(0), from_millis(1_000)),
+            "it has no end"
+        );
     }
 }

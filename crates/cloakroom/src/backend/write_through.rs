@@ -35,14 +35,15 @@ use crate::store::Store;
 ///
 /// **If the cache fails**, requests ask the origin instead: the handler or commit that called the
 /// cache does so until it ends, and all other requests do so for a second. But every change still
-/// tries to remove the copy. This server uses no copy whose removal the cache did not acknowledge.
-/// Other programs may read such a copy until its session would have expired. So a logout, or ending
-/// all sessions of a user, returns an error in this case, although the sessions have ended in the
-/// origin. Repeat the call to remove the copies. Until a copy is removed, requests with the key of
-/// its ended session fail. Giving a session a new key returns an error, too, but the session then
-/// keeps its old key. **If the origin fails**, requests that only read a session still succeed if
-/// the session has a copy. **If the process is killed** between adding a copy and loading the entry
-/// again, the copy of a session that ended at that moment can still be read for 30 seconds.
+/// tries to remove the copy. This server uses no copy whose removal the cache did not acknowledge;
+/// until it is restarted, it remembers up to 65,536 of them. Other programs may read such a copy
+/// until its session would have expired. So a logout, or ending all sessions of a user, returns an
+/// error in this case, although the sessions have ended in the origin. Repeat the call to remove
+/// the copies. Until a copy is removed, requests with the key of its ended session fail. Giving a
+/// session a new key returns an error, too, but the session then keeps its old key. **If the origin
+/// fails**, requests that only read a session still succeed if the session has a copy. **If the
+/// process is killed** between adding a copy and loading the entry again, the copy of a session
+/// that ended at that moment can still be read for 30 seconds.
 ///
 /// # Examples
 /// ```
