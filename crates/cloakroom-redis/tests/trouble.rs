@@ -180,6 +180,27 @@ async fn a_full_server_refuses_writes_and_keeps_its_sessions() {
 }
 
 #[tokio::test]
+async fn a_user_can_log_out_while_the_server_is_full() {
+    let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
+        return;
+    };
+    let sessions = Sessions::new(open(&server).await);
+    let session = sessions.new_session();
+    session.log_in("ada").unwrap();
+    session.save().await.unwrap();
+    let key = session.key().unwrap();
+    let neighbour = Neighbour::of(server.url()).await;
+    neighbour
+        .ask::<()>(&command(&[b"CONFIG", b"SET", b"maxmemory", b"1"]))
+        .await;
+
+    session.flush().unwrap();
+    session.save().await.unwrap();
+
+    assert!(sessions.open(&key).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn a_missing_server_is_unavailable() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -64,7 +64,10 @@ fn connect(options: &Options, create: OpenFlags) -> rusqlite::Result<Connection>
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     match options.synchronous {
         Synchronous::Full => {
-            db.pragma_update(None, "synchronous", "FULL")?;
+            // Without a write-ahead log, a commit deletes the rollback journal. `EXTRA` also flushes
+            // the folder after that; otherwise a power cut could bring the journal back and undo
+            // the commit. With a write-ahead log, `EXTRA` is the same as `FULL`.
+            db.pragma_update(None, "synchronous", "EXTRA")?;
             // On macOS, a plain flush reaches only the disk's cache. On other systems these two
             // pragmas have no effect.
             db.pragma_update(None, "fullfsync", true)?;
@@ -99,3 +102,22 @@ const LONGEST_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 /// How many prepared statements a connection caches. A store has at most 14 different statements,
 /// so each of them stays prepared.
 const STATEMENTS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_durable_commit_waits_for_the_folder_of_the_journal() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = Options::new(&folder.path().join("db.sqlite3"), "t");
+        for (synchronous, level) in [(Synchronous::Full, 3), (Synchronous::Normal, 1)] {
+            options.synchronous = synchronous;
+            let db = writer(&options).unwrap();
+            let found: i64 = db
+                .pragma_query_value(None, "synchronous", |row| row.get(0))
+                .unwrap();
+            assert_eq!(found, level, "{synchronous:?}");
+        }
+    }
+}

@@ -298,6 +298,22 @@ mod tests {
     }
 
     #[test]
+    fn deeply_nested_data_is_an_error_and_does_not_overflow_the_stack() {
+        let deep = |levels: usize| {
+            let nested = "[".repeat(levels) + &"]".repeat(levels);
+            let data = format!("\u{1}{{\"items\":{{\"x\":{nested}}}}}");
+            DefaultFormat::new().decode(&Bytes::from(data))
+        };
+
+        assert!(deep(100).is_ok());
+        let read = deep(100_000).and_then(|data| {
+            let value = data.items.get("x").expect("it was decoded");
+            value.get::<serde_json::Value>().map(drop)
+        });
+        assert!(read.is_err());
+    }
+
+    #[test]
     fn a_failing_source_of_random_numbers_is_an_error() {
         let format = DefaultFormat {
             random: |_| Err(getrandom::Error::UNSUPPORTED),

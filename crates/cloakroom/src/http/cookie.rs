@@ -611,7 +611,15 @@ mod tests {
                 Cookie::new("a").path("/a\r\nSet-Cookie: b=c"),
                 "must begin with `/`",
             ),
+            (
+                Cookie::new("a").path(format!("/{}", "a".repeat(1_024))),
+                "1024",
+            ),
             (Cookie::new("a").domain("exa mple.com"), "host name"),
+            (
+                Cookie::new("a").domain(vec!["a".repeat(60); 20].join(".")),
+                "host name",
+            ),
             (Cookie::new("a").domain("example.com:80"), "host name"),
             (Cookie::new("a").domain(""), "host name"),
             (Cookie::new("a").namespace(""), "the namespace must consist"),

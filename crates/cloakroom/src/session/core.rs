@@ -264,12 +264,19 @@ impl Core {
                 // Deleting the entry at once could delete a tombstone instead, and with it the only
                 // trace of the new key. So the entry is first replaced by an expired one. The
                 // replacement fails if the session has moved.
-                if self.expire(&at, meta).await? {
-                    break;
-                }
+                let is_full = match self.expire(&at, meta).await {
+                    Ok(true) => break,
+                    Ok(false) => false,
+                    // A store may have no room for the replacement.
+                    Err(error) if error.kind() == ErrorKind::Full => true,
+                    Err(error) => return Err(error),
+                };
                 match self.follow(&at, meta).await? {
                     Some(current) => at = current,
                     None => return self.backend.drop_copy(&at.store_key, self.now()).await,
+                }
+                if is_full {
+                    break;
                 }
             }
         }

@@ -52,6 +52,38 @@ async fn a_route_that_does_not_open_the_session_adds_no_header_and_calls_no_stor
 }
 
 #[tokio::test]
+async fn a_key_outside_of_the_cookie_is_ignored() {
+    let site = Site::new();
+    let key = site.guest().await.cookie.unwrap();
+    let key = key.split_once('=').unwrap().1.to_owned();
+    let pair = format!("__Host-session={key}");
+    let requests = [
+        Request::get(format!("/?{pair}")),
+        Request::get(format!("/?session={key}")),
+        Request::post("/").header("content-type", "application/x-www-form-urlencoded"),
+        Request::get("/").header("x-session", &key),
+        Request::get("/").header("authorization", format!("Bearer {key}")),
+        Request::get("/").header("set-cookie", &pair),
+        Request::get("/").header("cookie2", &pair),
+    ];
+    let service = site
+        .sessions
+        .layer()
+        .layer(service_fn(async |request: Request| {
+            let session = SessionHandle::of(request.extensions())?.open().await?;
+            Ok::<_, Error>(Response::new(Body::from(session.is_new().to_string())))
+        }));
+    for request in requests {
+        let request = request.body(Body::from(pair.clone())).unwrap();
+        let response = service.clone().oneshot(request).await.unwrap();
+
+        let body = axum::body::to_bytes(response.into_body(), 100).await;
+        assert_eq!(body.unwrap(), "true");
+        assert_eq!(site.spy.take(), [], "the key is not looked up");
+    }
+}
+
+#[tokio::test]
 async fn an_optional_session_exists_only_if_the_browser_has_one() {
     let site = Site::new();
     let browser = browser(&site);

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloakroom::format::{DefaultFormat, Format};
 use cloakroom::store::{MemoryStore, Store};
 use cloakroom::{CachedBackend, Clock, CookieBackend, ErrorKind, Session, Sessions};
 use cloakroom_testkit::HandClock;
@@ -75,6 +76,42 @@ async fn a_logout_takes_effect_here_immediately_and_on_other_servers_within_the_
     );
     tiers.clock.advance(TTL);
     assert_eq!(there.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn ending_all_sessions_of_a_user_takes_effect_on_other_servers_within_the_ttl() {
+    let tiers = Tiers::new();
+    let mut guest = tiers.guest().await;
+    guest.visit(|session| session.log_in("ada")).await.unwrap();
+    let another = Tiers::with_origin(&tiers.memory, &tiers.clock);
+    let there = another.visitor(&guest);
+    assert_eq!(there.reads("n").await, Some(1));
+
+    assert_eq!(tiers.sessions.revoke_all(&"ada".into()).await.unwrap(), 1);
+
+    assert_eq!(guest.reads("n").await, None);
+    tiers.clock.advance(TTL);
+    assert_eq!(there.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn guessing_keys_writes_nothing_and_leaves_live_sessions_in_the_cache() {
+    let tiers = Tiers::new();
+    let guest = tiers.guest().await;
+    let entries = tiers.cache.scan(None, usize::MAX).await.unwrap().entries;
+
+    for _ in 0..1_000 {
+        let mut stranger = guest.clone();
+        let guess = DefaultFormat::new().new_key().unwrap();
+        stranger.cookie = Some(format!("__Host-session={}", guess.reveal()));
+        assert_eq!(stranger.reads("n").await, None);
+    }
+
+    assert_eq!(tiers.origin.take(), [Call::Load; 1_000]);
+    let after = tiers.cache.scan(None, usize::MAX).await.unwrap().entries;
+    assert_eq!(after.len(), entries.len());
+    assert_eq!(guest.reads("n").await, Some(1));
+    assert_eq!(tiers.origin.take(), [], "the live session is still cached");
 }
 
 #[tokio::test]

@@ -117,6 +117,68 @@ async fn a_fallback_opens_the_cookie_but_another_secret_does_not() {
 }
 
 #[tokio::test]
+async fn a_site_of_several_servers_replaces_its_secret_without_losing_a_visitor() {
+    let clock = HandClock::new();
+    let old = || CookieBackend::new(&SECRET).unwrap();
+    let both = || old().fallback(&OTHER_SECRET).unwrap();
+    let new = || {
+        let new = CookieBackend::new(&OTHER_SECRET).unwrap();
+        new.fallback(&SECRET).unwrap()
+    };
+    let mut servers = [(); 3].map(|()| with_backend(old(), &clock).sessions);
+    let mut visitor = with_backend(old(), &clock);
+    visitor.visit(|session| session.set("n", 0)).await.unwrap();
+    let mut visits = 0;
+
+    // Each server is restarted with the new secret as the fallback, and later as the current one.
+    for step in [&both as &dyn Fn() -> CookieBackend, &new] {
+        for restarted in 0..servers.len() {
+            servers[restarted] = with_backend(step(), &clock).sessions;
+            for server in &servers {
+                visitor.sessions = server.clone();
+                assert_eq!(visitor.reads("n").await, Some(visits));
+                visits += 1;
+                visitor
+                    .visit(|session| session.set("n", visits))
+                    .await
+                    .unwrap();
+            }
+        }
+    }
+    let only_new = CookieBackend::new(&OTHER_SECRET).unwrap();
+    visitor.sessions = with_backend(only_new, &clock).sessions;
+    assert_eq!(visitor.reads("n").await, Some(visits));
+}
+
+#[tokio::test]
+async fn a_late_page_that_extends_the_session_undoes_a_logout() {
+    let clock = HandClock::new();
+    let backend = CookieBackend::new(&SECRET).unwrap();
+    let sessions = Sessions::builder(backend)
+        .clock(clock.clone())
+        .slide_on_access(Duration::from_secs(60));
+    let mut visitor = Visitor {
+        sessions: sessions.build().unwrap(),
+        cookie: None,
+    };
+    visitor
+        .visit(|session| session.log_in("ada"))
+        .await
+        .unwrap();
+    clock.advance(Duration::from_secs(90));
+    let (late, _) = visitor.open().await;
+
+    visitor.visit(Session::flush).await.unwrap();
+    assert_eq!(visitor.cookie, None);
+    visitor.finish(&late).await.unwrap();
+
+    assert!(
+        visitor.cookie.is_some(),
+        "the documented limit of this backend"
+    );
+}
+
+#[tokio::test]
 async fn a_cookie_is_valid_only_under_its_own_name() {
     let mut visitor = with_secret(&SECRET);
     visitor.visit(|session| session.set("n", 1)).await.unwrap();

@@ -4,7 +4,7 @@ use cloakroom::ErrorKind;
 use cloakroom_testkit::wrap::{Call, When};
 use http::StatusCode;
 
-use crate::site::{Site, acknowledged_headers, kind, removes_the_cookie, set_cookie};
+use crate::site::{Site, acknowledged_headers, kind, removes_the_cookie, set_cookie, stored};
 
 #[tokio::test]
 async fn flush_deletes_the_entry_and_removes_the_cookie_with_its_attributes() {
@@ -43,6 +43,31 @@ async fn flush_is_carried_out_even_after_a_5xx() {
     assert!(removes_the_cookie(&headers));
     assert_eq!(site.spy.take(), [Call::Load, Call::Delete]);
     assert_eq!(before.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn a_logout_needs_no_room_in_a_full_store() {
+    for has_moved in [false, true] {
+        let site = Site::new();
+        let mut guest = site.guest().await;
+        guest.visit(|session| session.log_in("ada")).await.unwrap();
+        let mut tab = guest.clone();
+        let (handle, session) = guest.open().await;
+        session.flush().unwrap();
+        if has_moved {
+            tab.visit(|session| session.cycle_key()).await.unwrap();
+        }
+        for call in [Call::Save, Call::Create, Call::Rename, Call::Touch] {
+            site.flaky
+                .fail_every(1, call, When::Before, ErrorKind::Full);
+        }
+
+        let headers = guest.finish(&handle).await.unwrap();
+
+        assert!(removes_the_cookie(&headers));
+        assert_eq!(tab.reads("n").await, None, "has moved: {has_moved}");
+        assert_eq!(stored(&site.memory).await, 0);
+    }
 }
 
 #[tokio::test]
