@@ -1,4 +1,5 @@
-use std::fs::{File, Permissions};
+use std::fs::{self, File, Metadata, Permissions};
+use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -53,11 +54,12 @@ impl Folder {
         &self.path
     }
 
-    /// Opens the lock file, or creates it if it is missing.
+    /// Opens the lock file, or creates it if it is missing. Returns `None` if this subfolder was
+    /// removed.
     ///
     /// Flushes the parent folder before creating the lock file. So if the lock file exists, the
     /// subfolder survives a power cut.
-    pub(super) fn lock_file(&self, root: &File) -> Result<File, Fault> {
+    pub(super) fn lock_file(&self, root: &File) -> Result<Option<File>, Fault> {
         let flags = OFlags::RDWR | ALWAYS;
         let opened = match rustix::fs::openat(&self.dir, LOCK, flags, Mode::empty()) {
             Err(Errno::NOENT) => {
@@ -69,25 +71,33 @@ impl Folder {
             }
             opened => opened,
         };
-        opened.map(File::from).map_err(|errno| self.refused(errno))
+        match opened {
+            Ok(file) => Ok(Some(file.into())),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(self.refused(errno)),
+        }
     }
 
     /// Waits for the lock. Only one call at a time can hold it, in this process or any other.
     ///
+    /// Returns `None` if the path no longer leads to the locked file. A write would be lost then,
+    /// or another call could hold the lock of a new file.
+    ///
     /// A `flock` belongs to an open file, and each call opens the lock file again. So the lock also
     /// excludes other calls of the same process.
-    pub(super) fn lock(self, root: &File) -> Result<Locked, Fault> {
-        let lock = self.lock_file(root)?;
+    pub(super) fn lock(self, root: &File) -> Result<Option<Locked>, Fault> {
+        let Some(lock) = self.lock_file(root)? else {
+            return Ok(None);
+        };
         acquire_lock(&lock, &self.path)?;
         let metadata = lock.metadata().map_err(|source| self.refused(source))?;
-        if metadata.nlink() == 0 {
-            let path = self.path.display();
-            return Err(Fault::new(
-                ErrorKind::Unavailable,
-                format!("in {path}: the lock file was removed during the call; try again"),
-            ));
-        }
-        Ok(Locked { folder: self, lock })
+        let locked = Locked {
+            lock_path: self.path.join(LOCK),
+            lock_id: FileId::of(&metadata),
+            folder: self,
+            lock,
+        };
+        Ok(locked.is_at_path()?.then_some(locked))
     }
 
     /// Reads a file, or returns `None` if it does not exist. Fails if `name` is not a regular file,
@@ -164,13 +174,17 @@ impl Folder {
         Ok(names)
     }
 
-    /// Creates the empty file `name` if it is missing, and flushes the subfolder.
-    pub(super) fn mark(&self, name: &str) -> Result<(), Fault> {
+    /// Creates the empty file `name` if it is missing, and flushes the subfolder. Returns `false`
+    /// if this subfolder was removed.
+    pub(super) fn mark(&self, name: &str) -> Result<bool, Fault> {
         let flags = OFlags::WRONLY | OFlags::CREATE | ALWAYS;
-        rustix::fs::openat(&self.dir, name, flags, FILE_MODE)
-            .and_then(|file| rustix::fs::fchmod(&file, FILE_MODE))
-            .map_err(|errno| self.refused(errno))?;
-        self.sync()
+        let created = rustix::fs::openat(&self.dir, name, flags, FILE_MODE)
+            .and_then(|file| rustix::fs::fchmod(&file, FILE_MODE));
+        match created {
+            Ok(()) => self.sync().map(|()| true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(self.refused(errno)),
+        }
     }
 
     /// Removes a file if it exists. Until the next [`sync`](Self::sync), a power cut may restore
@@ -210,11 +224,11 @@ pub(crate) fn acquire_lock(lock: &File, folder: &Path) -> Result<(), Fault> {
     loop {
         match lock.try_lock() {
             Ok(()) => return Ok(()),
-            Err(std::fs::TryLockError::WouldBlock) if Instant::now() < deadline => {
+            Err(fs::TryLockError::WouldBlock) if Instant::now() < deadline => {
                 thread::sleep(pause);
                 pause = (2 * pause).min(MAX_PAUSE);
             }
-            Err(std::fs::TryLockError::WouldBlock) => {
+            Err(fs::TryLockError::WouldBlock) => {
                 let path = folder.display();
                 return Err(Fault::new(
                     ErrorKind::Unavailable,
@@ -224,7 +238,7 @@ pub(crate) fn acquire_lock(lock: &File, folder: &Path) -> Result<(), Fault> {
                     ),
                 ));
             }
-            Err(std::fs::TryLockError::Error(source)) => {
+            Err(fs::TryLockError::Error(source)) => {
                 return Err(Fault::refused(folder, source));
             }
         }
@@ -237,6 +251,8 @@ pub(super) struct Locked {
     /// Closing this file releases the lock. Its time of modification is the earliest time at which
     /// a session in this subfolder may expire.
     lock: File,
+    lock_path: PathBuf,
+    lock_id: FileId,
 }
 
 impl std::ops::Deref for Locked {
@@ -251,19 +267,22 @@ impl Locked {
     /// Creates or replaces the file `name`.
     ///
     /// If the process is killed or the power fails, what remains is either the old file or the
-    /// complete new one.
+    /// complete new one. Fails if the path no longer leads to this subfolder, since another store
+    /// would not find the file.
     pub(super) fn write(&self, name: &str, bytes: &[u8], expires: SystemTime) -> Result<(), Fault> {
         self.lower_due(expires)?;
-        let written = self
-            .write_new(bytes, expires)
-            .and_then(|()| self.rename_new(name));
+        let written = self.write_new(bytes, expires);
+        // If the lock file was removed, the file `new` may belong to another call.
+        self.check_path()?;
+        let written = written.and_then(|()| self.rename_new(name));
         if written.is_err() {
             // Frees space if the disk is full. If the removal fails, the next write removes the
             // file.
             let _ = self.remove(NEW);
             return written;
         }
-        self.sync()
+        self.sync()?;
+        self.check_path()
     }
 
     /// Moves the file `from` to the subfolder `there`, under the name `to`, which must be free.
@@ -280,7 +299,8 @@ impl Locked {
         there.sync()?;
         // Some file systems do not rename atomically. Without this flush, a power cut after a
         // logout could restore the old name and with it the session.
-        self.sync()
+        self.sync()?;
+        there.check_path()
     }
 
     /// Removes the unfinished file that a killed process may have left.
@@ -310,6 +330,23 @@ impl Locked {
         }
     }
 
+    fn check_path(&self) -> Result<(), Fault> {
+        match self.is_at_path()? {
+            true => Ok(()),
+            false => Err(Fault::moved(&self.folder.path)),
+        }
+    }
+
+    /// Returns whether the path leads to the locked file. It does not if the folder of the
+    /// sessions, this subfolder or the lock file was removed, moved away or replaced.
+    fn is_at_path(&self) -> Result<bool, Fault> {
+        match fs::symlink_metadata(&self.lock_path) {
+            Ok(metadata) => Ok(FileId::of(&metadata) == self.lock_id),
+            Err(source) if matches!(source.kind(), NotFound | NotADirectory) => Ok(false),
+            Err(source) => Err(self.refused(source)),
+        }
+    }
+
     fn write_new(&self, bytes: &[u8], expires: SystemTime) -> Result<(), Fault> {
         self.remove_leftover()?;
         // `EXCL` makes the call fail if there already is a file or a link.
@@ -325,6 +362,16 @@ impl Locked {
 
     fn rename_new(&self, name: &str) -> Result<(), Fault> {
         rustix::fs::renameat(&self.dir, NEW, &self.dir, name).map_err(|errno| self.refused(errno))
+    }
+}
+
+/// The device and the inode number, which no two files have at the same time.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) struct FileId(u64, u64);
+
+impl FileId {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        Self(metadata.dev(), metadata.ino())
     }
 }
 

@@ -14,7 +14,7 @@ use super::record::Record;
 /// A mark is created before its session and removed after the session, both under the lock of the
 /// session's subfolder. So every session with an owner has a mark, but a mark may exist without a
 /// session. `owned_by` therefore reads the sessions and compares their owners.
-impl Entries {
+impl Entries<'_> {
     /// Lists up to `limit` sessions of the owner. A cursor is the name of the last file of the
     /// previous page.
     pub(super) fn owned_by(
@@ -89,8 +89,8 @@ impl Entries {
             return Ok(());
         };
         let (shard, prefix) = mark_path(owner);
-        let folder = self.root.create_owners(shard)?;
-        folder.mark(&format!("{prefix}{}", path.name))
+        let name = format!("{prefix}{}", path.name);
+        self.root.create_mark(shard, &name)
     }
 
     /// Removes the owner's mark for `path`. Ignores errors, because `owned_by` removes every mark

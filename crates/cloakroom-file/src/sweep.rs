@@ -18,7 +18,7 @@ use super::owners::log_corrupt_file;
 /// Both times are only hints: a file system may round them, and a backup may lose them. So a sweep
 /// reads a session before deleting it. If an older version of this store wrote the file, the sweep
 /// cannot read it and relies on the hint.
-impl Entries {
+impl Entries<'_> {
     /// Sweeps the next [`STEP`] subfolders and returns how many sessions it deleted.
     pub(super) fn sweep_step(&self, now: SystemTime, limit: usize) -> Result<usize, Fault> {
         let mut swept = 0;
@@ -45,7 +45,9 @@ impl Entries {
         if folder.expiry(LOCK)?.is_none_or(|due| due > now) {
             return Ok(Swept::all(0));
         }
-        let folder = self.root.lock_folder(folder)?;
+        let Some(folder) = self.root.lock(shard)? else {
+            return Ok(Swept::all(0));
+        };
         folder.remove_leftover()?;
         let mut sessions = 0;
         let mut due = now.checked_add(MAX_INTERVAL).unwrap_or(now);

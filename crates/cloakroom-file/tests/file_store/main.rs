@@ -14,6 +14,7 @@ mod moving;
 mod opening;
 mod paths;
 mod processes;
+mod replaced;
 mod sweeping;
 
 use std::sync::Arc;

@@ -12,6 +12,7 @@ use cloakroom::{ErrorKind, Owner};
 use cloakroom_file::FileStore;
 use cloakroom_testkit::soak;
 
+use crate::replaced;
 use crate::support::{at, draft, files, within_days, written};
 
 #[tokio::test]
@@ -118,6 +119,9 @@ async fn child_process() {
     let (Ok(role), Ok(path)) = (env::var(ROLE), env::var(FOLDER)) else {
         return;
     };
+    if role == "chdir" {
+        return replaced::change_folder_and_write(Path::new(&path)).await;
+    }
     let store = FileStore::open(path).unwrap();
     match &*role {
         "count" => count(store).await,
@@ -234,6 +238,14 @@ fn killed_after(role: &str, path: &Path, enough: usize) -> Vec<u64> {
     child.wait().unwrap();
     assert!(acknowledged.len() >= enough, "{}", acknowledged.len());
     acknowledged
+}
+
+/// Runs a child in a new folder until it ends, for a test that changes the state of its process.
+pub(crate) fn run_alone(role: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = child(role, folder.path()).wait_with_output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{stdout}");
 }
 
 fn child(role: &str, path: &Path) -> Child {

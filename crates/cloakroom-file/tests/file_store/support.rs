@@ -65,6 +65,13 @@ pub(crate) fn draft(data: &str) -> Draft {
     )
 }
 
+/// Returns a session of `owner`, which expires in the year 2100.
+pub(crate) fn owned(owner: &str, data: &str) -> Draft {
+    let mut draft = draft(data);
+    draft.meta.owner = Some(owner.into());
+    draft
+}
+
 pub(crate) fn expiring(millis: i64) -> Draft {
     let mut draft = draft("");
     draft.meta.expires = from_millis(millis);
