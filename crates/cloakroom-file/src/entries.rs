@@ -52,7 +52,7 @@ impl Entries<'_> {
         if folder.contains(&path.name)? {
             return Ok(Outcome::Stale);
         }
-        self.mark(new.meta.owner.as_ref(), &path)?;
+        self.mark(&new.meta, &path)?;
         write(&folder, &path, &record)?;
         Ok(Outcome::Written(new.version()))
     }
@@ -73,9 +73,10 @@ impl Entries<'_> {
         };
         let (before, after) = (old.meta.owner.as_ref(), new.meta.owner.as_ref());
         if before == after {
+            self.refresh_mark(&new.meta, &path)?;
             write(&folder, &path, &record)?;
         } else {
-            self.mark(after, &path)?;
+            self.mark(&new.meta, &path)?;
             write(&folder, &path, &record)?;
             self.unmark(before, &path);
         }
@@ -97,6 +98,7 @@ impl Entries<'_> {
         };
         draft.meta.touched = meta.touched;
         draft.meta.expires = meta.expires;
+        self.refresh_mark(&draft.meta, &path)?;
         let record = Record {
             store_key: key.clone(),
             came_from: None,
@@ -188,10 +190,10 @@ impl Entries<'_> {
         to: &EntryPath,
         record: &Record,
     ) -> Result<(), Fault> {
-        let owner = record.draft.meta.owner.as_ref();
+        let meta = &record.draft.meta;
         // Mark both paths, because the file stays at the old path until the second step.
-        self.mark(owner, from)?;
-        self.mark(owner, to)?;
+        self.mark(meta, from)?;
+        self.mark(meta, to)?;
         write(old_folder, from, record)
     }
 
@@ -240,7 +242,7 @@ impl Entries<'_> {
         };
         // Create the mark again: a listing may have removed it while there was no file at the
         // target.
-        self.mark(record.draft.meta.owner.as_ref(), &target)?;
+        self.mark(&record.draft.meta, &target)?;
         if new_folder.contains(&target.name)? {
             // A power cut during the rename left the file under both names.
             return old_folder.remove(&from.name);

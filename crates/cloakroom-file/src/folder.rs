@@ -1,4 +1,4 @@
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, File, FileTimes, Metadata, Permissions};
 use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use cloakroom::ErrorKind;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
 
 use super::fault::Fault;
@@ -147,17 +147,28 @@ impl Folder {
     /// Returns the file's time of modification, which stores the expiry, or `None` if the file does
     /// not exist. Does not open the file.
     pub(super) fn expiry(&self, name: &str) -> Result<Option<SystemTime>, Fault> {
-        let stat = match rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => stat,
-            Err(Errno::NOENT) => return Ok(None),
-            Err(errno) => return Err(self.refused(errno)),
-        };
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(self.not_a_file());
+        let stat = self.stat(name)?;
+        Ok(stat.map(|stat| system_time(stat.st_mtime, stat.st_mtime_nsec)))
+    }
+
+    /// Returns the earliest time at which a session in this subfolder may expire. Returns `None` if
+    /// there is no lock file, which stores that time.
+    pub(super) fn due(&self) -> Result<Option<SystemTime>, Fault> {
+        let stat = self.stat(LOCK)?;
+        Ok(stat.map(|stat| system_time(stat.st_atime, stat.st_atime_nsec)))
+    }
+
+    /// Returns the facts of the file `name`, or `None` if it does not exist. Fails if it is not a
+    /// regular file.
+    fn stat(&self, name: &str) -> Result<Option<Stat>, Fault> {
+        match rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
+                Ok(Some(stat))
+            }
+            Ok(_) => Err(self.not_a_file()),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(self.refused(errno)),
         }
-        let secs = u64::try_from(stat.st_mtime).unwrap_or(0);
-        let nanos = u32::try_from(stat.st_mtime_nsec).unwrap_or(0);
-        Ok(Some(UNIX_EPOCH + Duration::new(secs, nanos)))
     }
 
     /// Lists the names in the subfolder.
@@ -174,14 +185,26 @@ impl Folder {
         Ok(names)
     }
 
-    /// Creates the empty file `name` if it is missing, and flushes the subfolder. Returns `false`
-    /// if this subfolder was removed.
-    pub(super) fn mark(&self, name: &str) -> Result<bool, Fault> {
+    /// Creates the empty file `name` if it is missing, sets its times to `time`, and flushes the
+    /// subfolder. Returns `false` if this subfolder was removed.
+    pub(super) fn mark(&self, name: &str, time: SystemTime) -> Result<bool, Fault> {
         let flags = OFlags::WRONLY | OFlags::CREATE | ALWAYS;
-        let created = rustix::fs::openat(&self.dir, name, flags, FILE_MODE)
-            .and_then(|file| rustix::fs::fchmod(&file, FILE_MODE));
+        let created = rustix::fs::openat(&self.dir, name, flags, FILE_MODE).and_then(|file| {
+            rustix::fs::fchmod(&file, FILE_MODE)?;
+            rustix::fs::futimens(&file, &timestamps(time))
+        });
         match created {
             Ok(()) => self.sync().map(|()| true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(self.refused(errno)),
+        }
+    }
+
+    /// Sets the times of the file `name` to `time`. Returns `false` if the file does not exist.
+    pub(super) fn set_times(&self, name: &str, time: SystemTime) -> Result<bool, Fault> {
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        match rustix::fs::utimensat(&self.dir, name, &timestamps(time), flags) {
+            Ok(()) => Ok(true),
             Err(Errno::NOENT) => Ok(false),
             Err(errno) => Err(self.refused(errno)),
         }
@@ -248,8 +271,11 @@ pub(crate) fn acquire_lock(lock: &File, folder: &Path) -> Result<(), Fault> {
 /// A locked subfolder. No other call writes to it until this value is dropped.
 pub(super) struct Locked {
     folder: Folder,
-    /// Closing this file releases the lock. Its time of modification is the earliest time at which
-    /// a session in this subfolder may expire.
+    /// Closing this file releases the lock.
+    ///
+    /// Its time of access is the earliest time at which a session in this subfolder may expire. Its
+    /// time of modification is not before the end of any of these sessions, so a program that
+    /// deletes old files does not delete the lock file.
     lock: File,
     lock_path: PathBuf,
     lock_id: FileId,
@@ -270,7 +296,7 @@ impl Locked {
     /// complete new one. Fails if the path no longer leads to this subfolder, since another store
     /// would not find the file.
     pub(super) fn write(&self, name: &str, bytes: &[u8], expires: SystemTime) -> Result<(), Fault> {
-        self.lower_due(expires)?;
+        self.include_expiry(expires)?;
         let written = self.write_new(bytes, expires);
         // If the lock file was removed, the file `new` may belong to another call.
         self.check_path()?;
@@ -293,7 +319,7 @@ impl Locked {
         to: &str,
         expires: SystemTime,
     ) -> Result<(), Fault> {
-        there.lower_due(expires)?;
+        there.include_expiry(expires)?;
         rustix::fs::renameat(&self.dir, from, &there.dir, to)
             .map_err(|errno| self.refused(errno))?;
         there.sync()?;
@@ -314,19 +340,23 @@ impl Locked {
         }
     }
 
-    /// Stores the earliest time at which a session in this subfolder may expire.
-    pub(super) fn set_due(&self, due: SystemTime) -> Result<(), Fault> {
-        self.lock
-            .set_modified(due)
-            .map_err(|source| self.refused(source))
+    /// Stores the earliest time at which a session in this subfolder may expire, and the time at
+    /// which all of them have ended.
+    pub(super) fn set_due(&self, due: SystemTime, end: SystemTime) -> Result<(), Fault> {
+        let times = FileTimes::new().set_accessed(due).set_modified(end);
+        let set = self.lock.set_times(times);
+        set.map_err(|source| self.refused(source))
     }
 
-    /// Makes sure that a sweep lists this subfolder at `expires` or earlier.
-    fn lower_due(&self, expires: SystemTime) -> Result<(), Fault> {
-        let metadata = self.lock.metadata().and_then(|lock| lock.modified());
-        match metadata.map_err(|source| self.refused(source))? {
-            due if due <= expires => Ok(()),
-            _ => self.set_due(expires),
+    /// Makes sure that a sweep lists this subfolder at `expires` or earlier, and that the lock file
+    /// is not older than a session that ends at `expires`.
+    fn include_expiry(&self, expires: SystemTime) -> Result<(), Fault> {
+        let metadata = self.lock.metadata();
+        let times = metadata.and_then(|lock| Ok((lock.accessed()?, lock.modified()?)));
+        let (due, end) = times.map_err(|source| self.refused(source))?;
+        match due <= expires && expires <= end {
+            true => Ok(()),
+            false => self.set_due(due.min(expires), end.max(expires)),
         }
     }
 
@@ -375,6 +405,24 @@ impl FileId {
     }
 }
 
+fn system_time(secs: i64, nanos: impl TryInto<u32>) -> SystemTime {
+    let secs = u64::try_from(secs).unwrap_or(0);
+    UNIX_EPOCH + Duration::new(secs, nanos.try_into().unwrap_or(0))
+}
+
+/// Returns `time` as both the time of access and that of modification.
+fn timestamps(time: SystemTime) -> Timestamps {
+    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let time = Timespec {
+        tv_sec: since_epoch.as_secs().try_into().unwrap_or(i64::MAX),
+        tv_nsec: since_epoch.subsec_nanos().into(),
+    };
+    Timestamps {
+        last_access: time,
+        last_modification: time,
+    }
+}
+
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// The flags of every call that opens a file: do not follow a link, do not let child processes
@@ -384,7 +432,7 @@ const ALWAYS: OFlags = OFlags::NOFOLLOW
     .union(OFlags::NONBLOCK);
 
 /// The name of the lock file.
-pub(super) const LOCK: &str = "lock";
+const LOCK: &str = "lock";
 
 /// The name of a file while it is being written. One name is enough, because only one call at a
 /// time writes in a subfolder. So killed processes leave at most one unfinished file there.

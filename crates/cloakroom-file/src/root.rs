@@ -3,6 +3,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
+use std::time::SystemTime;
 
 use cloakroom::ErrorKind;
 use rustix::fs::OFlags;
@@ -175,15 +176,20 @@ impl Root {
         Folder::open(&self.dir, &self.path, &shard.owners_folder())
     }
 
-    /// Creates the file `name` in a subfolder for owners, if it is missing. Creates the subfolder
-    /// if that is missing.
-    pub(super) fn create_mark(&self, shard: Shard, name: &str) -> Result<(), Fault> {
+    /// Creates the file `name` in a subfolder for owners, if it is missing, and sets its times to
+    /// `time`. Creates the subfolder if that is missing.
+    pub(super) fn create_mark(
+        &self,
+        shard: Shard,
+        name: &str,
+        time: SystemTime,
+    ) -> Result<(), Fault> {
         for _ in 0..MAX_TRIES {
             let folder = shard.owners_folder();
             let folder = Folder::open_or_create(&self.dir, &self.path, &folder)?;
             // This subfolder is never locked. Creating its lock file flushes the parent folder, so
             // the subfolder survives a power cut.
-            if folder.lock_file(&self.dir)?.is_some() && folder.mark(name)? {
+            if folder.lock_file(&self.dir)?.is_some() && folder.mark(name, time)? {
                 return Ok(());
             }
         }

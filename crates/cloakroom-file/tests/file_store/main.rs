@@ -8,6 +8,7 @@
 
 mod support;
 
+mod cleaners;
 mod foreign;
 mod locks;
 mod moving;
