@@ -27,7 +27,7 @@ pub(super) struct RootPath {
 impl RootPath {
     /// Opens the folder at `path`, or creates it if it is missing.
     pub(super) fn open(path: &Path) -> Result<Self, Fault> {
-        let path = std::path::absolute(path).map_err(|source| open_error(path, source))?;
+        let path = absolute(path)?;
         create_folder(&path).map_err(|source| open_error(&path, source))?;
         let open = RwLock::new(Arc::new(Root::open(&path)?));
         Ok(Self { path, open })
@@ -195,6 +195,16 @@ impl Root {
         }
         Err(Fault::moved(&self.path))
     }
+}
+
+/// Returns the path from the root of the file system, which stays the same if the process changes
+/// its current folder.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Fault> {
+    std::path::absolute(path).map_err(|source| {
+        let shown = path.display();
+        let why = format!("in \"{shown}\": {source}; choose an absolute path");
+        Fault::new(ErrorKind::Config, why)
+    })
 }
 
 /// Creates the folder if it is missing, and ensures that it survives a power cut.

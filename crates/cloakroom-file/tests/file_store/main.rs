@@ -9,6 +9,7 @@
 mod support;
 
 mod cleaners;
+mod django;
 mod foreign;
 mod locks;
 mod moving;

@@ -12,8 +12,8 @@ use cloakroom::{ErrorKind, Owner};
 use cloakroom_file::FileStore;
 use cloakroom_testkit::soak;
 
-use crate::replaced;
 use crate::support::{at, draft, files, within_days, written};
+use crate::{django, replaced};
 
 #[tokio::test]
 async fn two_processes_that_increment_one_counter_lose_no_increment() {
@@ -119,8 +119,10 @@ async fn child_process() {
     let (Ok(role), Ok(path)) = (env::var(ROLE), env::var(FOLDER)) else {
         return;
     };
-    if role == "chdir" {
-        return replaced::change_folder_and_write(Path::new(&path)).await;
+    match &*role {
+        "chdir" => return replaced::change_folder_and_write(Path::new(&path)).await,
+        "chdir-django" => return django::change_folder_and_write(Path::new(&path)).await,
+        _ => {}
     }
     let store = FileStore::open(path).unwrap();
     match &*role {

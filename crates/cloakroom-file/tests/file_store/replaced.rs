@@ -1,6 +1,7 @@
 //! Tests what the store does if its folder, a subfolder or a file is removed, moved or replaced
 //! while the store is open.
 
+use std::env;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use cloakroom::{ErrorKind, Owner};
 use cloakroom_file::FileStore;
 use tempfile::TempDir;
 
+use crate::processes::run_alone;
 use crate::support::{at, draft, file_of, files, names, opened, owned, written};
 
 #[tokio::test]
@@ -260,14 +262,14 @@ async fn a_subfolder_that_was_removed_or_moved_is_created_again() {
 
 #[test]
 fn a_store_with_a_relative_path_stays_in_its_folder_when_the_process_changes_its_folder() {
-    crate::processes::run_alone("chdir");
+    run_alone("chdir");
 }
 
 pub(crate) async fn change_folder_and_write(outer: &Path) {
-    std::env::set_current_dir(outer).unwrap();
+    env::set_current_dir(outer).unwrap();
     let store = FileStore::open("sessions").unwrap();
     fs::create_dir("elsewhere").unwrap();
-    std::env::set_current_dir("elsewhere").unwrap();
+    env::set_current_dir("elsewhere").unwrap();
 
     written(store.create(&at(1), &draft("kept")).await);
 
