@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use cloakroom::ErrorKind;
+use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
 
@@ -115,27 +116,26 @@ impl Folder {
         if !metadata.is_file() {
             return Err(self.not_a_file());
         }
-        let mut bytes = Vec::with_capacity(
-            usize::try_from(metadata.len())
-                .unwrap_or(0)
-                .min(MAX_RESERVED),
-        );
-        let mut start = (&mut file).take(MAGIC.len() as u64);
-        start
-            .read_to_end(&mut bytes)
-            .map_err(|source| self.refused(source))?;
+        let len = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+        // One byte more than the file has, so that one read also finds the end of the file.
+        let mut bytes = Vec::with_capacity(len.saturating_add(1).min(MAX_RESERVED));
+        rustix::io::retry_on_intr(|| rustix::io::read(&file, spare_capacity(&mut bytes)))
+            .map_err(|errno| self.refused(errno))?;
         // Check the start before reading the rest, because a foreign file may be large.
-        if is_older(&bytes) {
+        let start = bytes.get(..MAGIC.len()).unwrap_or(&bytes);
+        if is_older(start) {
             return Err(Fault::older(&self.path));
         }
-        if bytes != MAGIC {
+        if start != MAGIC {
             return Err(Fault::foreign(
                 &self.path,
                 "a file that this store did not write",
             ));
         }
-        file.read_to_end(&mut bytes)
-            .map_err(|source| self.refused(source))?;
+        if bytes.len() != len {
+            file.read_to_end(&mut bytes)
+                .map_err(|source| self.refused(source))?;
+        }
         Ok(Some(bytes.into()))
     }
 
@@ -413,10 +413,8 @@ fn system_time(secs: i64, nanos: impl TryInto<u32>) -> SystemTime {
 /// Returns `time` as both the time of access and that of modification.
 fn timestamps(time: SystemTime) -> Timestamps {
     let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let time = Timespec {
-        tv_sec: since_epoch.as_secs().try_into().unwrap_or(i64::MAX),
-        tv_nsec: since_epoch.subsec_nanos().into(),
-    };
+    let time = Timespec::try_from(since_epoch);
+    let time = time.expect("a `SystemTime` has at most `i64::MAX` seconds");
     Timestamps {
         last_access: time,
         last_modification: time,
