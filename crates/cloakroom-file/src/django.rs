@@ -23,13 +23,16 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use crate::fault::Fault;
-use crate::folder::acquire_lock;
+use crate::folder::{FileId, acquire_lock};
+use crate::root::absolute;
 use crate::threads::Threads;
 
 /// Opens the folder of Django's engine `file`. `path` is the site's `SESSION_FILE_PATH`.
 ///
 /// The folder must already exist, as Django also requires. Only this user should be able to enter
-/// it.
+/// it. If the folder is removed later, each call returns [`Unavailable`](ErrorKind::Unavailable)
+/// until it exists again: the engine does not know which user and mode the Django site needs. If it
+/// is replaced, the engine uses the new folder.
 ///
 /// A save compares versions and writes while it holds a file lock, so processes that use this crate
 /// never overwrite each other's edits. Django does not take the lock: a Django request may
@@ -91,14 +94,8 @@ struct SessionFiles {
 
 impl SessionFiles {
     fn open(folder: &Path, cookie_name: &str, format: SignedFormat) -> Result<Self> {
-        let files = Files {
-            folder: folder.to_owned(),
-            prefix: cookie_name.to_owned(),
-            format,
-        };
-        files
-            .check()
-            .map_err(|fault| fault.while_doing("opening Django's sessions"))?;
+        let files = Files::open(folder, cookie_name, format);
+        let files = files.map_err(|fault| fault.while_doing("opening Django's sessions"))?;
         Ok(Self {
             files: Arc::new(files),
             threads: Threads::new(),
@@ -173,7 +170,7 @@ impl Store for SessionFiles {
     }
 
     async fn ping(&self) -> Result<()> {
-        let work = |files: &Files| files.check();
+        let work = |files: &Files| files.check_folder();
         self.run("checking the folder of the sessions", work).await
     }
 }
@@ -188,6 +185,7 @@ impl fmt::Debug for SessionFiles {
 
 /// The calls of the store, as blocking functions.
 struct Files {
+    /// Absolute, because the process may change its current folder.
     folder: PathBuf,
     prefix: String,
     /// Computes when a session expires, for the sweep.
@@ -195,24 +193,32 @@ struct Files {
 }
 
 impl Files {
-    fn check(&self) -> Result<(), Fault> {
-        if self.prefix.is_empty() || self.prefix.contains(['/', '\0']) {
+    fn open(folder: &Path, cookie_name: &str, format: SignedFormat) -> Result<Self, Fault> {
+        if cookie_name.is_empty() || cookie_name.contains(['/', '\0']) {
             return Err(Fault::new(
                 ErrorKind::Config,
                 "the name of the cookie cannot be the start of a file name, because it is empty or \
                  contains `/` or NUL; choose another cookie name",
             ));
         }
-        let metadata = fs::metadata(&self.folder).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => Fault::new(
-                ErrorKind::Config,
-                format!(
-                    "in {}: there is no such folder; create it with mode 0700, or name another",
-                    self.folder.display()
-                ),
-            ),
-            _ => self.refused(source),
-        })?;
+        let files = Self {
+            folder: absolute(folder)?,
+            prefix: cookie_name.to_owned(),
+            format,
+        };
+        if files.folder_is_missing() {
+            let why = format!(
+                "in {}: there is no such folder; create it with mode 0700, or name another",
+                files.folder.display()
+            );
+            return Err(Fault::new(ErrorKind::Config, why));
+        }
+        files.check_folder()?;
+        Ok(files)
+    }
+
+    fn check_folder(&self) -> Result<(), Fault> {
+        let metadata = fs::metadata(&self.folder).map_err(|source| self.refused(source))?;
         match metadata.is_dir() {
             true => Ok(()),
             false => Err(Fault::new(
@@ -223,6 +229,10 @@ impl Files {
                 ),
             )),
         }
+    }
+
+    fn folder_is_missing(&self) -> bool {
+        fs::metadata(&self.folder).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
     }
 
     /// Returns the path of the session's file, or `None` if the key is empty, too long, or contains
@@ -386,7 +396,13 @@ impl Files {
     fn read(&self, path: &Path) -> Result<Option<Entry>, Fault> {
         let mut file = match open_file(path) {
             Ok(file) => file,
-            Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {
+                // Without its folder, the session may come back, so its cookie must stay.
+                return match self.folder_is_missing() {
+                    true => Err(self.refused(source)),
+                    false => Ok(None),
+                };
+            }
             // A symbolic link causes `LOOP` or `MLINK`; a socket causes `NXIO`.
             Err(source)
                 if Errno::from_io_error(&source).is_some_and(|errno| {
@@ -447,20 +463,50 @@ impl Files {
             .map_err(|source| self.refused(source))
     }
 
-    /// Takes the lock for writing. The returned file holds the lock until it is dropped. The name
-    /// of that file does not begin with the name of the cookie, so Django ignores it.
+    /// Takes the lock for writing. The returned file holds the lock until it is dropped.
     fn lock(&self) -> Result<File, Fault> {
-        let path = self.folder.join(format!(".cloakroom-{}.lock", self.prefix));
-        let lock = OpenOptions::new()
+        for _ in 0..MAX_TRIES {
+            let lock = self.open_lock_file()?;
+            acquire_lock(&lock, &self.folder)?;
+            if self.is_lock_file(&lock)? {
+                return Ok(lock);
+            }
+        }
+        Err(Fault::moved(&self.folder))
+    }
+
+    fn open_lock_file(&self) -> Result<File, Fault> {
+        OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(false)
             .mode(OWNER_ONLY)
             .custom_flags(safe_open_flags())
-            .open(path)
+            .open(self.lock_path())
+            .map_err(|source| self.refused(source))
+    }
+
+    /// Returns whether `lock` is still the lock file. If the lock file was removed while this call
+    /// waited for it, other calls lock a new one.
+    ///
+    /// Sets the time of `lock` to the current time, so that a program that deletes old files keeps
+    /// it.
+    fn is_lock_file(&self, lock: &File) -> Result<bool, Fault> {
+        let metadata = lock
+            .set_modified(SystemTime::now())
+            .and_then(|()| lock.metadata())
             .map_err(|source| self.refused(source))?;
-        acquire_lock(&lock, &self.folder)?;
-        Ok(lock)
+        match fs::symlink_metadata(self.lock_path()) {
+            Ok(found) => Ok(FileId::of(&found) == FileId::of(&metadata)),
+            Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(self.refused(source)),
+        }
+    }
+
+    /// Returns the path of the lock file. Its name does not begin with the name of the cookie, so
+    /// Django ignores it.
+    fn lock_path(&self) -> PathBuf {
+        self.folder.join(format!(".cloakroom-{}.lock", self.prefix))
     }
 
     fn not_a_session(&self) -> Fault {
@@ -469,6 +515,14 @@ impl Files {
     }
 
     fn refused(&self, source: io::Error) -> Fault {
+        if source.kind() == io::ErrorKind::NotFound && self.folder_is_missing() {
+            let why = format!(
+                "in {}: the folder was removed or moved away; move it back, or create it again \
+                 with mode 0700",
+                self.folder.display()
+            );
+            return Fault::new(ErrorKind::Unavailable, why);
+        }
         Fault::refused(&self.folder, source)
     }
 }
@@ -562,6 +616,9 @@ fn safe_open_flags() -> i32 {
 
 const OWNER_ONLY: u32 = 0o600;
 
+/// How often a call locks a lock file that another program keeps removing.
+const MAX_TRIES: usize = 8;
+
 /// The longest name that file systems allow, minus the suffix of a temporary file.
 const MAX_NAME_LEN: usize = 255 - "_out_12345678".len();
 
@@ -569,20 +626,33 @@ const MAX_NAME_LEN: usize = 255 - "_out_12345678".len();
 const MAX_FILE_LEN: u64 = 64 << 20;
 
 #[cfg(all(test, target_os = "linux"))]
+#[allow(
+    clippy::unwrap_used,
+    reason = "clippy does not recognise the helpers as test code"
+)]
 mod tests {
     use cloakroom::store::SaveId;
 
     use super::*;
 
     #[test]
+    fn a_lock_file_that_was_removed_or_replaced_is_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files_in(folder.path());
+        let lock = files.open_lock_file().unwrap();
+        assert!(files.is_lock_file(&lock).unwrap());
+
+        fs::remove_file(files.lock_path()).unwrap();
+        assert!(!files.is_lock_file(&lock).unwrap());
+        let other = files.lock().unwrap();
+        assert!(!files.is_lock_file(&lock).unwrap());
+        assert!(files.is_lock_file(&other).unwrap());
+    }
+
+    #[test]
     fn a_change_by_django_between_the_comparison_and_the_write_is_not_undone() {
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings::new("a-secret").unwrap();
-        let files = Files {
-            folder: folder.path().to_owned(),
-            prefix: "sessionid".to_owned(),
-            format: settings.file_format(),
-        };
+        let files = files_in(folder.path());
         let path = folder.path().join("sessionidabcdefgh");
         let replace = |seen: &'static [u8]| {
             let file = files.write_temp_file(&path, &draft()).unwrap();
@@ -601,6 +671,11 @@ mod tests {
         assert!(replace(b"Django's"));
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    fn files_in(folder: &Path) -> Files {
+        let settings = Settings::new("a-secret").unwrap();
+        Files::open(folder, settings.cookie_name(), settings.file_format()).unwrap()
     }
 
     fn draft() -> Draft {

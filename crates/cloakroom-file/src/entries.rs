@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
@@ -10,28 +11,21 @@ use super::folder::{Folder, Locked};
 use super::record::Record;
 use super::root::Root;
 
-/// The calls of the store, as blocking functions.
+/// The calls of the store, as blocking functions. Each call uses its own value.
 ///
 /// Reads take no lock: a file is never changed in place, only replaced, moved or removed. Writes
 /// hold the lock of the subfolder from the comparison of the versions to the end of the write.
 ///
 /// A mark is an empty file that leads from an owner to one of the owner's sessions; see the module
 /// `owners`.
-pub(super) struct Entries {
-    pub(super) root: Root,
+pub(super) struct Entries<'a> {
+    pub(super) root: Arc<Root>,
     /// The subfolder at which the next step of a sweep starts: its number is this value modulo
     /// [`Shard::COUNT`](super::entry_path::Shard::COUNT).
-    pub(super) sweep_next: AtomicUsize,
+    pub(super) sweep_next: &'a AtomicUsize,
 }
 
-impl Entries {
-    pub(super) fn new(root: Root) -> Self {
-        Self {
-            root,
-            sweep_next: AtomicUsize::new(0),
-        }
-    }
-
+impl Entries<'_> {
     pub(super) fn load(&self, key: &StoreKey) -> Result<Option<Entry>, Fault> {
         let path = EntryPath::of(key);
         let Some(folder) = self.root.sessions(path.shard)? else {
@@ -58,7 +52,7 @@ impl Entries {
         if folder.contains(&path.name)? {
             return Ok(Outcome::Stale);
         }
-        self.mark(new.meta.owner.as_ref(), &path)?;
+        self.mark(&new.meta, &path)?;
         write(&folder, &path, &record)?;
         Ok(Outcome::Written(new.version()))
     }
@@ -79,9 +73,10 @@ impl Entries {
         };
         let (before, after) = (old.meta.owner.as_ref(), new.meta.owner.as_ref());
         if before == after {
+            self.refresh_mark(&new.meta, &path)?;
             write(&folder, &path, &record)?;
         } else {
-            self.mark(after, &path)?;
+            self.mark(&new.meta, &path)?;
             write(&folder, &path, &record)?;
             self.unmark(before, &path);
         }
@@ -103,6 +98,7 @@ impl Entries {
         };
         draft.meta.touched = meta.touched;
         draft.meta.expires = meta.expires;
+        self.refresh_mark(&draft.meta, &path)?;
         let record = Record {
             store_key: key.clone(),
             came_from: None,
@@ -194,10 +190,10 @@ impl Entries {
         to: &EntryPath,
         record: &Record,
     ) -> Result<(), Fault> {
-        let owner = record.draft.meta.owner.as_ref();
+        let meta = &record.draft.meta;
         // Mark both paths, because the file stays at the old path until the second step.
-        self.mark(owner, from)?;
-        self.mark(owner, to)?;
+        self.mark(meta, from)?;
+        self.mark(meta, to)?;
         write(old_folder, from, record)
     }
 
@@ -246,7 +242,7 @@ impl Entries {
         };
         // Create the mark again: a listing may have removed it while there was no file at the
         // target.
-        self.mark(record.draft.meta.owner.as_ref(), &target)?;
+        self.mark(&record.draft.meta, &target)?;
         if new_folder.contains(&target.name)? {
             // A power cut during the rename left the file under both names.
             return old_folder.remove(&from.name);
@@ -304,18 +300,25 @@ fn write(folder: &Locked, path: &EntryPath, record: &Record) -> Result<(), Fault
 
 #[cfg(test)]
 mod tests {
-    use cloakroom::Owner;
+    use std::fs;
+    use std::time::UNIX_EPOCH;
+
     use cloakroom::store::{SaveId, from_millis};
+    use cloakroom::{ErrorKind, Owner};
 
     use super::*;
+    use crate::root::RootPath;
 
     #[test]
     fn a_session_whose_login_was_interrupted_stays_in_the_owners_list() {
         // A listing may find either of the two marks first.
         for new_path_first in [false, true] {
             let folder = tempfile::tempdir().unwrap();
-            let root = Root::open(&folder.path().join("sessions")).unwrap();
-            let entries = Entries::new(root);
+            let root = RootPath::open(&folder.path().join("sessions")).unwrap();
+            let entries = Entries {
+                root: root.current_or_create().unwrap(),
+                sweep_next: &AtomicUsize::new(0),
+            };
             let (from, to) = (StoreKey::new(&[1; 32]), StoreKey::new(&[2; 32]));
             let created = entries.create(&from, &draft(None)).unwrap();
             assert_ne!(created, Outcome::Stale);
@@ -342,6 +345,67 @@ mod tests {
             assert!(entries.load(&from).unwrap().is_none());
             assert!(entries.load(&to).unwrap().is_some());
         }
+    }
+
+    #[test]
+    fn a_call_during_which_the_folder_is_moved_or_removed_is_not_acknowledged() {
+        for (removed, new_one) in [(true, false), (true, true), (false, false), (false, true)] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("sessions");
+            let root = RootPath::open(&path).unwrap();
+            let sweep_next = AtomicUsize::new(0);
+            let began = |root| Entries {
+                root,
+                sweep_next: &sweep_next,
+            };
+            let entries = began(root.current_or_create().unwrap());
+            let [key, other] = [1, 2].map(|n| StoreKey::new(&[n; 32]));
+            let Outcome::Written(seen) = entries.create(&key, &draft(Some("ada"))).unwrap() else {
+                panic!("the key is free");
+            };
+            match removed {
+                true => fs::remove_dir_all(&path).unwrap(),
+                false => fs::rename(&path, folder.path().join("moved")).unwrap(),
+            }
+            if new_one {
+                root.current_or_create().unwrap();
+            }
+
+            let new = draft(Some("ada"));
+            let created = entries.create(&other, &new);
+            let saved = entries.save(&key, &seen, &new);
+            let touched = entries.touch(&key, &seen, &new.meta);
+
+            let fault = created.unwrap_err();
+            assert_eq!(fault.kind, ErrorKind::Unavailable);
+            assert!(fault.to_string().contains("try again"), "{fault}");
+            for write in [saved, touched] {
+                assert!(!matches!(write, Ok(Outcome::Written(_))));
+            }
+            let entries = began(root.current_or_create().unwrap());
+            assert!(entries.load(&key).unwrap().is_none());
+            assert!(entries.load(&other).unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn a_write_under_a_lock_file_that_was_removed_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = RootPath::open(&folder.path().join("sessions")).unwrap();
+        let root = root.current_or_create().unwrap();
+        let path = EntryPath::of(&StoreKey::new(&[1; 32]));
+        let locked = root.create_and_lock(path.shard).unwrap();
+        let subfolder = locked.path().to_owned();
+        fs::remove_file(subfolder.join("lock")).unwrap();
+        let other = root.create_and_lock(path.shard).unwrap();
+
+        let fault = locked.write(&path.name, b"late", UNIX_EPOCH).unwrap_err();
+
+        assert!(fault.to_string().contains("try again"), "{fault}");
+        assert!(!subfolder.join(&path.name).exists());
+        other.write(&path.name, b"in time", UNIX_EPOCH).unwrap();
+        let written = fs::read(subfolder.join(&path.name)).unwrap();
+        assert_eq!(written, b"in time");
     }
 
     fn draft(owner: Option<&str>) -> Draft {

@@ -51,6 +51,12 @@ impl Fault {
                 ErrorKind::Unavailable,
                 "the file system is read-only; check the disk",
             ),
+            Io::NotFound => {
+                return Self {
+                    source: Some(source),
+                    ..Self::moved(folder)
+                };
+            }
             // The standard library has no stable `ErrorKind` for a link that was not followed.
             _ if is_link(&source) => (
                 ErrorKind::Unavailable,
@@ -68,6 +74,17 @@ impl Fault {
             why: format!("in {}: {why}", folder.display()),
             source: Some(source),
         }
+    }
+
+    /// Returns the fault for a call during which the folder of the sessions, or something in it,
+    /// was removed or moved away.
+    pub(crate) fn moved(folder: &Path) -> Self {
+        let folder = folder.display();
+        let why = format!(
+            "in {folder}: another program removed or moved the folder or a file in it during the \
+             call; try again, and find out which program it was"
+        );
+        Self::new(ErrorKind::Unavailable, why)
     }
 
     /// Returns the fault for a file that is not the expected session. `what` describes the file.

@@ -1,4 +1,5 @@
-use std::fs::{File, Permissions};
+use std::fs::{self, File, FileTimes, Metadata, Permissions};
+use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -7,7 +8,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use cloakroom::ErrorKind;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::buffer::spare_capacity;
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
 
 use super::fault::Fault;
@@ -53,11 +55,12 @@ impl Folder {
         &self.path
     }
 
-    /// Opens the lock file, or creates it if it is missing.
+    /// Opens the lock file, or creates it if it is missing. Returns `None` if this subfolder was
+    /// removed.
     ///
     /// Flushes the parent folder before creating the lock file. So if the lock file exists, the
     /// subfolder survives a power cut.
-    pub(super) fn lock_file(&self, root: &File) -> Result<File, Fault> {
+    pub(super) fn lock_file(&self, root: &File) -> Result<Option<File>, Fault> {
         let flags = OFlags::RDWR | ALWAYS;
         let opened = match rustix::fs::openat(&self.dir, LOCK, flags, Mode::empty()) {
             Err(Errno::NOENT) => {
@@ -69,25 +72,33 @@ impl Folder {
             }
             opened => opened,
         };
-        opened.map(File::from).map_err(|errno| self.refused(errno))
+        match opened {
+            Ok(file) => Ok(Some(file.into())),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(self.refused(errno)),
+        }
     }
 
     /// Waits for the lock. Only one call at a time can hold it, in this process or any other.
     ///
+    /// Returns `None` if the path no longer leads to the locked file. A write would be lost then,
+    /// or another call could hold the lock of a new file.
+    ///
     /// A `flock` belongs to an open file, and each call opens the lock file again. So the lock also
     /// excludes other calls of the same process.
-    pub(super) fn lock(self, root: &File) -> Result<Locked, Fault> {
-        let lock = self.lock_file(root)?;
+    pub(super) fn lock(self, root: &File) -> Result<Option<Locked>, Fault> {
+        let Some(lock) = self.lock_file(root)? else {
+            return Ok(None);
+        };
         acquire_lock(&lock, &self.path)?;
         let metadata = lock.metadata().map_err(|source| self.refused(source))?;
-        if metadata.nlink() == 0 {
-            let path = self.path.display();
-            return Err(Fault::new(
-                ErrorKind::Unavailable,
-                format!("in {path}: the lock file was removed during the call; try again"),
-            ));
-        }
-        Ok(Locked { folder: self, lock })
+        let locked = Locked {
+            lock_path: self.path.join(LOCK),
+            lock_id: FileId::of(&metadata),
+            folder: self,
+            lock,
+        };
+        Ok(locked.is_at_path()?.then_some(locked))
     }
 
     /// Reads a file, or returns `None` if it does not exist. Fails if `name` is not a regular file,
@@ -105,27 +116,26 @@ impl Folder {
         if !metadata.is_file() {
             return Err(self.not_a_file());
         }
-        let mut bytes = Vec::with_capacity(
-            usize::try_from(metadata.len())
-                .unwrap_or(0)
-                .min(MAX_RESERVED),
-        );
-        let mut start = (&mut file).take(MAGIC.len() as u64);
-        start
-            .read_to_end(&mut bytes)
-            .map_err(|source| self.refused(source))?;
+        let len = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+        // One byte more than the file has, so that one read also finds the end of the file.
+        let mut bytes = Vec::with_capacity(len.saturating_add(1).min(MAX_RESERVED));
+        rustix::io::retry_on_intr(|| rustix::io::read(&file, spare_capacity(&mut bytes)))
+            .map_err(|errno| self.refused(errno))?;
         // Check the start before reading the rest, because a foreign file may be large.
-        if is_older(&bytes) {
+        let start = bytes.get(..MAGIC.len()).unwrap_or(&bytes);
+        if is_older(start) {
             return Err(Fault::older(&self.path));
         }
-        if bytes != MAGIC {
+        if start != MAGIC {
             return Err(Fault::foreign(
                 &self.path,
                 "a file that this store did not write",
             ));
         }
-        file.read_to_end(&mut bytes)
-            .map_err(|source| self.refused(source))?;
+        if bytes.len() != len {
+            file.read_to_end(&mut bytes)
+                .map_err(|source| self.refused(source))?;
+        }
         Ok(Some(bytes.into()))
     }
 
@@ -137,17 +147,28 @@ impl Folder {
     /// Returns the file's time of modification, which stores the expiry, or `None` if the file does
     /// not exist. Does not open the file.
     pub(super) fn expiry(&self, name: &str) -> Result<Option<SystemTime>, Fault> {
-        let stat = match rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => stat,
-            Err(Errno::NOENT) => return Ok(None),
-            Err(errno) => return Err(self.refused(errno)),
-        };
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(self.not_a_file());
+        let stat = self.stat(name)?;
+        Ok(stat.map(|stat| system_time(stat.st_mtime, stat.st_mtime_nsec)))
+    }
+
+    /// Returns the earliest time at which a session in this subfolder may expire. Returns `None` if
+    /// there is no lock file, which stores that time.
+    pub(super) fn due(&self) -> Result<Option<SystemTime>, Fault> {
+        let stat = self.stat(LOCK)?;
+        Ok(stat.map(|stat| system_time(stat.st_atime, stat.st_atime_nsec)))
+    }
+
+    /// Returns the facts of the file `name`, or `None` if it does not exist. Fails if it is not a
+    /// regular file.
+    fn stat(&self, name: &str) -> Result<Option<Stat>, Fault> {
+        match rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
+                Ok(Some(stat))
+            }
+            Ok(_) => Err(self.not_a_file()),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(self.refused(errno)),
         }
-        let secs = u64::try_from(stat.st_mtime).unwrap_or(0);
-        let nanos = u32::try_from(stat.st_mtime_nsec).unwrap_or(0);
-        Ok(Some(UNIX_EPOCH + Duration::new(secs, nanos)))
     }
 
     /// Lists the names in the subfolder.
@@ -164,13 +185,29 @@ impl Folder {
         Ok(names)
     }
 
-    /// Creates the empty file `name` if it is missing, and flushes the subfolder.
-    pub(super) fn mark(&self, name: &str) -> Result<(), Fault> {
+    /// Creates the empty file `name` if it is missing, sets its times to `time`, and flushes the
+    /// subfolder. Returns `false` if this subfolder was removed.
+    pub(super) fn mark(&self, name: &str, time: SystemTime) -> Result<bool, Fault> {
         let flags = OFlags::WRONLY | OFlags::CREATE | ALWAYS;
-        rustix::fs::openat(&self.dir, name, flags, FILE_MODE)
-            .and_then(|file| rustix::fs::fchmod(&file, FILE_MODE))
-            .map_err(|errno| self.refused(errno))?;
-        self.sync()
+        let created = rustix::fs::openat(&self.dir, name, flags, FILE_MODE).and_then(|file| {
+            rustix::fs::fchmod(&file, FILE_MODE)?;
+            rustix::fs::futimens(&file, &timestamps(time))
+        });
+        match created {
+            Ok(()) => self.sync().map(|()| true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(self.refused(errno)),
+        }
+    }
+
+    /// Sets the times of the file `name` to `time`. Returns `false` if the file does not exist.
+    pub(super) fn set_times(&self, name: &str, time: SystemTime) -> Result<bool, Fault> {
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        match rustix::fs::utimensat(&self.dir, name, &timestamps(time), flags) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(self.refused(errno)),
+        }
     }
 
     /// Removes a file if it exists. Until the next [`sync`](Self::sync), a power cut may restore
@@ -210,11 +247,11 @@ pub(crate) fn acquire_lock(lock: &File, folder: &Path) -> Result<(), Fault> {
     loop {
         match lock.try_lock() {
             Ok(()) => return Ok(()),
-            Err(std::fs::TryLockError::WouldBlock) if Instant::now() < deadline => {
+            Err(fs::TryLockError::WouldBlock) if Instant::now() < deadline => {
                 thread::sleep(pause);
                 pause = (2 * pause).min(MAX_PAUSE);
             }
-            Err(std::fs::TryLockError::WouldBlock) => {
+            Err(fs::TryLockError::WouldBlock) => {
                 let path = folder.display();
                 return Err(Fault::new(
                     ErrorKind::Unavailable,
@@ -224,7 +261,7 @@ pub(crate) fn acquire_lock(lock: &File, folder: &Path) -> Result<(), Fault> {
                     ),
                 ));
             }
-            Err(std::fs::TryLockError::Error(source)) => {
+            Err(fs::TryLockError::Error(source)) => {
                 return Err(Fault::refused(folder, source));
             }
         }
@@ -234,9 +271,14 @@ pub(crate) fn acquire_lock(lock: &File, folder: &Path) -> Result<(), Fault> {
 /// A locked subfolder. No other call writes to it until this value is dropped.
 pub(super) struct Locked {
     folder: Folder,
-    /// Closing this file releases the lock. Its time of modification is the earliest time at which
-    /// a session in this subfolder may expire.
+    /// Closing this file releases the lock.
+    ///
+    /// Its time of access is the earliest time at which a session in this subfolder may expire. Its
+    /// time of modification is not before the end of any of these sessions, so a program that
+    /// deletes old files does not delete the lock file.
     lock: File,
+    lock_path: PathBuf,
+    lock_id: FileId,
 }
 
 impl std::ops::Deref for Locked {
@@ -251,19 +293,22 @@ impl Locked {
     /// Creates or replaces the file `name`.
     ///
     /// If the process is killed or the power fails, what remains is either the old file or the
-    /// complete new one.
+    /// complete new one. Fails if the path no longer leads to this subfolder, since another store
+    /// would not find the file.
     pub(super) fn write(&self, name: &str, bytes: &[u8], expires: SystemTime) -> Result<(), Fault> {
-        self.lower_due(expires)?;
-        let written = self
-            .write_new(bytes, expires)
-            .and_then(|()| self.rename_new(name));
+        self.include_expiry(expires)?;
+        let written = self.write_new(bytes, expires);
+        // If the lock file was removed, the file `new` may belong to another call.
+        self.check_path()?;
+        let written = written.and_then(|()| self.rename_new(name));
         if written.is_err() {
             // Frees space if the disk is full. If the removal fails, the next write removes the
             // file.
             let _ = self.remove(NEW);
             return written;
         }
-        self.sync()
+        self.sync()?;
+        self.check_path()
     }
 
     /// Moves the file `from` to the subfolder `there`, under the name `to`, which must be free.
@@ -274,13 +319,14 @@ impl Locked {
         to: &str,
         expires: SystemTime,
     ) -> Result<(), Fault> {
-        there.lower_due(expires)?;
+        there.include_expiry(expires)?;
         rustix::fs::renameat(&self.dir, from, &there.dir, to)
             .map_err(|errno| self.refused(errno))?;
         there.sync()?;
         // Some file systems do not rename atomically. Without this flush, a power cut after a
         // logout could restore the old name and with it the session.
-        self.sync()
+        self.sync()?;
+        there.check_path()
     }
 
     /// Removes the unfinished file that a killed process may have left.
@@ -294,19 +340,40 @@ impl Locked {
         }
     }
 
-    /// Stores the earliest time at which a session in this subfolder may expire.
-    pub(super) fn set_due(&self, due: SystemTime) -> Result<(), Fault> {
-        self.lock
-            .set_modified(due)
-            .map_err(|source| self.refused(source))
+    /// Stores the earliest time at which a session in this subfolder may expire, and the time at
+    /// which all of them have ended.
+    pub(super) fn set_due(&self, due: SystemTime, end: SystemTime) -> Result<(), Fault> {
+        let times = FileTimes::new().set_accessed(due).set_modified(end);
+        let set = self.lock.set_times(times);
+        set.map_err(|source| self.refused(source))
     }
 
-    /// Makes sure that a sweep lists this subfolder at `expires` or earlier.
-    fn lower_due(&self, expires: SystemTime) -> Result<(), Fault> {
-        let metadata = self.lock.metadata().and_then(|lock| lock.modified());
-        match metadata.map_err(|source| self.refused(source))? {
-            due if due <= expires => Ok(()),
-            _ => self.set_due(expires),
+    /// Makes sure that a sweep lists this subfolder at `expires` or earlier, and that the lock file
+    /// is not older than a session that ends at `expires`.
+    fn include_expiry(&self, expires: SystemTime) -> Result<(), Fault> {
+        let metadata = self.lock.metadata();
+        let times = metadata.and_then(|lock| Ok((lock.accessed()?, lock.modified()?)));
+        let (due, end) = times.map_err(|source| self.refused(source))?;
+        match due <= expires && expires <= end {
+            true => Ok(()),
+            false => self.set_due(due.min(expires), end.max(expires)),
+        }
+    }
+
+    fn check_path(&self) -> Result<(), Fault> {
+        match self.is_at_path()? {
+            true => Ok(()),
+            false => Err(Fault::moved(&self.folder.path)),
+        }
+    }
+
+    /// Returns whether the path leads to the locked file. It does not if the folder of the
+    /// sessions, this subfolder or the lock file was removed, moved away or replaced.
+    fn is_at_path(&self) -> Result<bool, Fault> {
+        match fs::symlink_metadata(&self.lock_path) {
+            Ok(metadata) => Ok(FileId::of(&metadata) == self.lock_id),
+            Err(source) if matches!(source.kind(), NotFound | NotADirectory) => Ok(false),
+            Err(source) => Err(self.refused(source)),
         }
     }
 
@@ -328,6 +395,32 @@ impl Locked {
     }
 }
 
+/// The device and the inode number, which no two files have at the same time.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) struct FileId(u64, u64);
+
+impl FileId {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        Self(metadata.dev(), metadata.ino())
+    }
+}
+
+fn system_time(secs: i64, nanos: impl TryInto<u32>) -> SystemTime {
+    let secs = u64::try_from(secs).unwrap_or(0);
+    UNIX_EPOCH + Duration::new(secs, nanos.try_into().unwrap_or(0))
+}
+
+/// Returns `time` as both the time of access and that of modification.
+fn timestamps(time: SystemTime) -> Timestamps {
+    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let time = Timespec::try_from(since_epoch);
+    let time = time.expect("a `SystemTime` has at most `i64::MAX` seconds");
+    Timestamps {
+        last_access: time,
+        last_modification: time,
+    }
+}
+
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// The flags of every call that opens a file: do not follow a link, do not let child processes
@@ -337,7 +430,7 @@ const ALWAYS: OFlags = OFlags::NOFOLLOW
     .union(OFlags::NONBLOCK);
 
 /// The name of the lock file.
-pub(super) const LOCK: &str = "lock";
+const LOCK: &str = "lock";
 
 /// The name of a file while it is being written. One name is enough, because only one call at a
 /// time writes in a subfolder. So killed processes leave at most one unfinished file there.

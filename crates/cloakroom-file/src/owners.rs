@@ -14,7 +14,11 @@ use super::record::Record;
 /// A mark is created before its session and removed after the session, both under the lock of the
 /// session's subfolder. So every session with an owner has a mark, but a mark may exist without a
 /// session. `owned_by` therefore reads the sessions and compares their owners.
-impl Entries {
+///
+/// The time of modification of a mark is the time at which its session ends. So a program that
+/// deletes old files deletes no mark before its session has ended. Each save and each touch moves
+/// that time, and creates the mark again if it was removed nevertheless.
+impl Entries<'_> {
     /// Lists up to `limit` sessions of the owner. A cursor is the name of the last file of the
     /// previous page.
     pub(super) fn owned_by(
@@ -84,13 +88,29 @@ impl Entries {
     }
 
     /// Creates the owner's mark for the session at `path`. The session need not be written yet.
-    pub(super) fn mark(&self, owner: Option<&Owner>, path: &EntryPath) -> Result<(), Fault> {
-        let Some(owner) = owner else {
+    pub(super) fn mark(&self, meta: &Meta, path: &EntryPath) -> Result<(), Fault> {
+        let Some(owner) = &meta.owner else {
             return Ok(());
         };
         let (shard, prefix) = mark_path(owner);
-        let folder = self.root.create_owners(shard)?;
-        folder.mark(&format!("{prefix}{}", path.name))
+        let name = format!("{prefix}{}", path.name);
+        self.root.create_mark(shard, &name, meta.expires)
+    }
+
+    /// Sets the time of the owner's mark for the session at `path`. Creates the mark if it is
+    /// missing.
+    ///
+    /// Does not flush the time: if a power cut loses it, the next save or touch sets it again.
+    pub(super) fn refresh_mark(&self, meta: &Meta, path: &EntryPath) -> Result<(), Fault> {
+        let Some(owner) = &meta.owner else {
+            return Ok(());
+        };
+        let (shard, prefix) = mark_path(owner);
+        let name = format!("{prefix}{}", path.name);
+        match self.root.owners(shard)? {
+            Some(folder) if folder.set_times(&name, meta.expires)? => Ok(()),
+            _ => self.root.create_mark(shard, &name, meta.expires),
+        }
     }
 
     /// Removes the owner's mark for `path`. Ignores errors, because `owned_by` removes every mark

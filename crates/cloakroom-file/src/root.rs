@@ -2,53 +2,123 @@ use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+use std::time::SystemTime;
 
 use cloakroom::ErrorKind;
 use rustix::fs::OFlags;
 
 use super::entry_path::Shard;
 use super::fault::Fault;
-use super::folder::{Folder, Locked};
+use super::folder::{FileId, Folder, Locked};
 
-/// The open folder that contains all the subfolders.
-pub(super) struct Root {
-    dir: File,
+/// The path of the store, and the folder that was last found there.
+///
+/// The folder may be removed, moved away or replaced while the store is open. An open folder still
+/// accepts files then, but no later store would find them. So each call compares the open folder
+/// with the one at the path, and opens the latter if they differ. While a folder is open, the
+/// system gives its inode number to no other folder, so the comparison is reliable.
+pub(super) struct RootPath {
+    /// Absolute, because the process may change its current folder.
     path: PathBuf,
+    open: RwLock<Arc<Root>>,
 }
 
-impl Root {
+impl RootPath {
     /// Opens the folder at `path`, or creates it if it is missing.
     pub(super) fn open(path: &Path) -> Result<Self, Fault> {
-        create_folder(path).map_err(|source| open_error(path, source))?;
-        let mut options = OpenOptions::new();
-        let flags = OFlags::DIRECTORY.bits().cast_signed();
-        let dir = options.read(true).custom_flags(flags).open(path);
-        let root = Self {
-            dir: dir.map_err(|source| open_error(path, source))?,
-            path: path.to_owned(),
-        };
-        root.check()?;
-        Ok(root)
+        let path = absolute(path)?;
+        create_folder(&path).map_err(|source| open_error(&path, source))?;
+        let open = RwLock::new(Arc::new(Root::open(&path)?));
+        Ok(Self { path, open })
     }
 
-    /// Checks that the folder still exists, that it belongs to this user, and that no other user
-    /// can enter it.
-    ///
-    /// Does not change the mode, because other programs may need the folder as it is.
+    /// Returns the folder that is at the path now, or `None` if there is none.
+    pub(super) fn current(&self) -> Result<Option<Arc<Root>>, Fault> {
+        let Some(metadata) = self.metadata()? else {
+            return Ok(None);
+        };
+        let open = Arc::clone(&self.open.read().expect(NO_PANIC));
+        match open.id == FileId::of(&metadata) {
+            true => Ok(Some(open)),
+            false => self.reopen().map(Some),
+        }
+    }
+
+    /// Returns the folder that is at the path now. Creates it if it is missing.
+    pub(super) fn current_or_create(&self) -> Result<Arc<Root>, Fault> {
+        if let Some(root) = self.current()? {
+            return Ok(root);
+        }
+        create_folder(&self.path).map_err(|source| open_error(&self.path, source))?;
+        self.reopen()
+    }
+
+    /// Checks that there is a folder at the path, that it belongs to this user, and that no other
+    /// user can enter it.
     pub(super) fn check(&self) -> Result<(), Fault> {
-        let metadata = self.dir.metadata();
-        let metadata = metadata.map_err(|source| Fault::refused(&self.path, source))?;
-        match access_error(&metadata) {
-            Some((kind, why)) => {
-                let path = self.path.display();
-                Err(Fault::new(kind, format!("in {path}: {why}")))
-            }
-            None => Ok(()),
+        match self.metadata()? {
+            Some(metadata) if metadata.is_dir() => check_access(&self.path, &metadata),
+            Some(_) => Err(open_error(&self.path, io::ErrorKind::NotADirectory.into())),
+            None => Err(removed(&self.path)),
         }
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    fn metadata(&self) -> Result<Option<Metadata>, Fault> {
+        match fs::metadata(&self.path) {
+            Ok(metadata) => Ok(Some(metadata)),
+            Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(open_error(&self.path, source)),
+        }
+    }
+
+    /// Opens the folder at the path for this call and for later ones.
+    fn reopen(&self) -> Result<Arc<Root>, Fault> {
+        let root = Arc::new(Root::open(&self.path)?);
+        let mut open = self.open.write().expect(NO_PANIC);
+        // Of several concurrent calls that find the new folder, one logs the warning.
+        if open.id != root.id {
+            tracing::warn!(
+                path = %self.path.display(),
+                "the folder of the sessions was removed or replaced; from now on, the store uses \
+                 the folder that is at the path now, which may lack the earlier sessions"
+            );
+            *open = Arc::clone(&root);
+        }
+        Ok(root)
+    }
+}
+
+/// The open folder that contains all the subfolders. A call uses the same folder from its beginning
+/// to its end.
+pub(super) struct Root {
+    dir: File,
+    path: PathBuf,
+    id: FileId,
+}
+
+impl Root {
+    /// Opens the folder at `path`, which must exist. Checks that it belongs to this user, and that
+    /// no other user can enter it.
+    ///
+    /// Does not change the mode, because other programs may need the folder as it is.
+    fn open(path: &Path) -> Result<Self, Fault> {
+        let mut options = OpenOptions::new();
+        let flags = OFlags::DIRECTORY.bits().cast_signed();
+        let dir = options.read(true).custom_flags(flags).open(path);
+        let dir = dir.map_err(|source| open_error(path, source))?;
+        let metadata = dir.metadata();
+        let metadata = metadata.map_err(|source| Fault::refused(path, source))?;
+        check_access(path, &metadata)?;
+        Ok(Self {
+            dir,
+            path: path.to_owned(),
+            id: FileId::of(&metadata),
+        })
     }
 
     /// Opens a subfolder for sessions, or returns `None` if it does not exist.
@@ -58,21 +128,27 @@ impl Root {
 
     /// Opens and locks a subfolder for sessions, or returns `None` if it does not exist.
     pub(super) fn lock(&self, shard: Shard) -> Result<Option<Locked>, Fault> {
-        let Some(folder) = self.sessions(shard)? else {
-            return Ok(None);
-        };
-        self.lock_folder(folder).map(Some)
-    }
-
-    /// Locks a subfolder for sessions.
-    pub(super) fn lock_folder(&self, folder: Folder) -> Result<Locked, Fault> {
-        folder.lock(&self.dir)
+        for _ in 0..MAX_TRIES {
+            let Some(folder) = self.sessions(shard)? else {
+                return Ok(None);
+            };
+            if let Some(locked) = folder.lock(&self.dir)? {
+                return Ok(Some(locked));
+            }
+        }
+        Err(Fault::moved(&self.path))
     }
 
     /// Opens or creates a subfolder for sessions, and locks it.
     pub(super) fn create_and_lock(&self, shard: Shard) -> Result<Locked, Fault> {
-        let folder = Folder::open_or_create(&self.dir, &self.path, &shard.sessions_folder())?;
-        self.lock_folder(folder)
+        for _ in 0..MAX_TRIES {
+            let name = shard.sessions_folder();
+            let folder = Folder::open_or_create(&self.dir, &self.path, &name)?;
+            if let Some(locked) = folder.lock(&self.dir)? {
+                return Ok(locked);
+            }
+        }
+        Err(Fault::moved(&self.path))
     }
 
     /// Opens or creates two subfolders for sessions, and locks them. The second is `None` if it is
@@ -100,14 +176,35 @@ impl Root {
         Folder::open(&self.dir, &self.path, &shard.owners_folder())
     }
 
-    /// Opens or creates a subfolder for owners.
-    pub(super) fn create_owners(&self, shard: Shard) -> Result<Folder, Fault> {
-        let folder = Folder::open_or_create(&self.dir, &self.path, &shard.owners_folder())?;
-        // This subfolder is never locked. Creating its lock file flushes the parent folder, so the
-        // subfolder survives a power cut.
-        folder.lock_file(&self.dir)?;
-        Ok(folder)
+    /// Creates the file `name` in a subfolder for owners, if it is missing, and sets its times to
+    /// `time`. Creates the subfolder if that is missing.
+    pub(super) fn create_mark(
+        &self,
+        shard: Shard,
+        name: &str,
+        time: SystemTime,
+    ) -> Result<(), Fault> {
+        for _ in 0..MAX_TRIES {
+            let folder = shard.owners_folder();
+            let folder = Folder::open_or_create(&self.dir, &self.path, &folder)?;
+            // This subfolder is never locked. Creating its lock file flushes the parent folder, so
+            // the subfolder survives a power cut.
+            if folder.lock_file(&self.dir)?.is_some() && folder.mark(name, time)? {
+                return Ok(());
+            }
+        }
+        Err(Fault::moved(&self.path))
     }
+}
+
+/// Returns the path from the root of the file system, which stays the same if the process changes
+/// its current folder.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Fault> {
+    std::path::absolute(path).map_err(|source| {
+        let shown = path.display();
+        let why = format!("in \"{shown}\": {source}; choose an absolute path");
+        Fault::new(ErrorKind::Config, why)
+    })
 }
 
 /// Creates the folder if it is missing, and ensures that it survives a power cut.
@@ -122,29 +219,41 @@ fn create_folder(path: &Path) -> io::Result<()> {
     File::open(parent.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
-/// Returns why sessions cannot be kept in the folder, or `None` if they can.
-fn access_error(metadata: &Metadata) -> Option<(ErrorKind, String)> {
+/// Checks that the folder exists, that it belongs to this user, and that no other user can enter
+/// it.
+fn check_access(path: &Path, metadata: &Metadata) -> Result<(), Fault> {
     let (owner, me) = (metadata.uid(), rustix::process::geteuid().as_raw());
     let mode = metadata.mode() & 0o7777;
+    let shown = path.display();
     if metadata.nlink() == 0 {
-        let why = "the folder was removed; create it again and restart";
-        return Some((ErrorKind::Unavailable, why.into()));
+        return Err(removed(path));
     }
     if owner != me {
         let why = format!(
-            "the folder belongs to user {owner}, but this process runs as user {me}; \
+            "in {shown}: the folder belongs to user {owner}, but this process runs as user {me}; \
              run `chown {me}` on it"
         );
-        return Some((ErrorKind::Config, why));
+        return Err(Fault::new(ErrorKind::Config, why));
     }
     if mode & GROUP_AND_OTHERS != 0 {
         let why = format!(
-            "other users may enter the folder (its mode is {mode:03o}); \
+            "in {shown}: other users may enter the folder (its mode is {mode:03o}); \
              run `chmod 700` on it, or choose a folder that is used for sessions only"
         );
-        return Some((ErrorKind::Config, why));
+        return Err(Fault::new(ErrorKind::Config, why));
     }
-    None
+    Ok(())
+}
+
+fn removed(path: &Path) -> Fault {
+    let path = path.display();
+    Fault::new(
+        ErrorKind::Unavailable,
+        format!(
+            "in {path}: the folder was removed or moved away; if it was moved, move it back; \
+             otherwise the next new session creates an empty folder"
+        ),
+    )
 }
 
 fn open_error(path: &Path, source: io::Error) -> Fault {
@@ -167,3 +276,8 @@ fn open_error(path: &Path, source: io::Error) -> Fault {
 
 /// The permission bits of the group and of all other users.
 const GROUP_AND_OTHERS: u32 = 0o077;
+
+/// How often a call opens a subfolder that another program keeps removing.
+const MAX_TRIES: usize = 8;
+
+const NO_PANIC: &str = "no call panics while it holds this lock";

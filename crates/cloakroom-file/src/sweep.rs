@@ -6,19 +6,20 @@ use cloakroom::{ErrorKind, Owner, StoreKey};
 use super::entries::{Entries, read};
 use super::entry_path::{EntryPath, Shard};
 use super::fault::Fault;
-use super::folder::{Folder, LOCK};
+use super::folder::Folder;
 use super::owners::log_corrupt_file;
 
 /// Sweeps without opening the files of unexpired sessions.
 ///
-/// The time of modification of a session's file is the session's expiry. The time of modification
-/// of a subfolder's lock file is the earliest expiry in that subfolder, so a sweep does not have to
-/// list most subfolders.
+/// The time of modification of a session's file is the session's expiry. The time of access of a
+/// subfolder's lock file is the earliest expiry in that subfolder, so a sweep does not have to list
+/// most subfolders. If a program reads the lock file, the time becomes the current time, and the
+/// next sweep lists the subfolder.
 ///
 /// Both times are only hints: a file system may round them, and a backup may lose them. So a sweep
 /// reads a session before deleting it. If an older version of this store wrote the file, the sweep
 /// cannot read it and relies on the hint.
-impl Entries {
+impl Entries<'_> {
     /// Sweeps the next [`STEP`] subfolders and returns how many sessions it deleted.
     pub(super) fn sweep_step(&self, now: SystemTime, limit: usize) -> Result<usize, Fault> {
         let mut swept = 0;
@@ -42,18 +43,25 @@ impl Entries {
         let Some(folder) = self.root.sessions(shard)? else {
             return Ok(Swept::all(0));
         };
-        if folder.expiry(LOCK)?.is_none_or(|due| due > now) {
+        // Without a lock file, the subfolder may contain expired sessions.
+        if folder.due()?.is_some_and(|due| due > now) {
             return Ok(Swept::all(0));
         }
-        let folder = self.root.lock_folder(folder)?;
+        let Some(folder) = self.root.lock(shard)? else {
+            return Ok(Swept::all(0));
+        };
         folder.remove_leftover()?;
         let mut sessions = 0;
         let mut due = now.checked_add(MAX_INTERVAL).unwrap_or(now);
+        let mut end = now;
         let names = folder.names()?;
         for path in names.iter().filter_map(|name| EntryPath::parse(name)) {
             match inspect(&folder, &path, now) {
                 Ok(Found::Removed) => {}
-                Ok(Found::Alive(until)) => due = due.min(until),
+                Ok(Found::Alive(until)) => {
+                    due = due.min(until);
+                    end = end.max(until);
+                }
                 Ok(Found::Expired { .. }) if sessions == limit => return Ok(Swept::some(sessions)),
                 Ok(Found::Expired { store_key, owner }) => {
                     folder.remove(&path.name)?;
@@ -74,7 +82,7 @@ impl Entries {
                 Err(fault) => return Err(fault),
             }
         }
-        folder.set_due(due)?;
+        folder.set_due(due, end)?;
         Ok(Swept::all(sessions))
     }
 }

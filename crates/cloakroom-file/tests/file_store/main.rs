@@ -8,12 +8,15 @@
 
 mod support;
 
+mod cleaners;
+mod django;
 mod foreign;
 mod locks;
 mod moving;
 mod opening;
 mod paths;
 mod processes;
+mod replaced;
 mod sweeping;
 
 use std::sync::Arc;

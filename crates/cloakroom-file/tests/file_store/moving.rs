@@ -1,14 +1,13 @@
 //! Tests interrupted moves, and the marks that lead from an owner to the owner's sessions.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
 
 use cloakroom::Owner;
 use cloakroom::store::{Outcome, SaveId, Store, Version, from_millis};
 use cloakroom_file::FileStore;
 use tempfile::TempDir;
 
-use crate::support::{at, draft, expiring, file_of, files, is_there, opened, written};
+use crate::support::{at, draft, expiring, file_of, is_there, marks, opened, written};
 
 #[tokio::test]
 async fn an_interrupted_move_is_completed_by_the_next_load_of_the_old_store_key() {
@@ -137,14 +136,4 @@ async fn interrupted_move(folder: &TempDir, store: &FileStore) -> Version {
     let old_name = old_path.file_name().unwrap().to_str().unwrap();
     File::create(mark.with_file_name(format!("{owner}-{old_name}"))).unwrap();
     seen
-}
-
-/// Returns the marks: the empty files that lead from an owner to the owner's sessions.
-fn marks(folder: &TempDir) -> Vec<PathBuf> {
-    let files = files(folder.path()).into_iter();
-    let in_owners = |file: &PathBuf| file.to_str().unwrap().contains("/owners-");
-    let marks = files.filter(in_owners);
-    marks
-        .filter(|file| file.file_name().unwrap() != "lock")
-        .collect()
 }

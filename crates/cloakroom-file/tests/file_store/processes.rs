@@ -13,6 +13,7 @@ use cloakroom_file::FileStore;
 use cloakroom_testkit::soak;
 
 use crate::support::{at, draft, files, within_days, written};
+use crate::{django, replaced};
 
 #[tokio::test]
 async fn two_processes_that_increment_one_counter_lose_no_increment() {
@@ -118,6 +119,11 @@ async fn child_process() {
     let (Ok(role), Ok(path)) = (env::var(ROLE), env::var(FOLDER)) else {
         return;
     };
+    match &*role {
+        "chdir" => return replaced::change_folder_and_write(Path::new(&path)).await,
+        "chdir-django" => return django::change_folder_and_write(Path::new(&path)).await,
+        _ => {}
+    }
     let store = FileStore::open(path).unwrap();
     match &*role {
         "count" => count(store).await,
@@ -234,6 +240,14 @@ fn killed_after(role: &str, path: &Path, enough: usize) -> Vec<u64> {
     child.wait().unwrap();
     assert!(acknowledged.len() >= enough, "{}", acknowledged.len());
     acknowledged
+}
+
+/// Runs a child in a new folder until it ends, for a test that changes the state of its process.
+pub(crate) fn run_alone(role: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = child(role, folder.path()).wait_with_output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{stdout}");
 }
 
 fn child(role: &str, path: &Path) -> Child {

@@ -29,6 +29,24 @@ pub(crate) fn is_there(folder: &TempDir, key: &StoreKey) -> bool {
     found.any(|file| file.file_name().unwrap() == &*name)
 }
 
+/// Returns the marks: the empty files that lead from an owner to the owner's sessions.
+pub(crate) fn marks(folder: &TempDir) -> Vec<PathBuf> {
+    let files = files(folder.path()).into_iter();
+    let in_owners = |file: &PathBuf| file.to_str().unwrap().contains("/owners-");
+    let marks = files.filter(in_owners);
+    marks
+        .filter(|file| file.file_name().unwrap() != "lock")
+        .collect()
+}
+
+/// Returns the owner's mark for the session at `key`.
+pub(crate) fn mark_of(folder: &TempDir, key: &StoreKey) -> PathBuf {
+    let end = format!("-x{}", HEXLOWER.encode(key.as_bytes()));
+    let found = marks(folder).into_iter();
+    let mut found = found.filter(|mark| mark.to_str().unwrap().ends_with(&end));
+    found.next().expect("the session has a mark")
+}
+
 /// Returns everything in the folder, at any depth, that is not itself a folder.
 pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let (folders, mut found): (Vec<_>, Vec<_>) = names(folder)
@@ -63,6 +81,13 @@ pub(crate) fn draft(data: &str) -> Draft {
         ),
         SaveId::random().unwrap(),
     )
+}
+
+/// Returns a session of `owner`, which expires in the year 2100.
+pub(crate) fn owned(owner: &str, data: &str) -> Draft {
+    let mut draft = draft(data);
+    draft.meta.owner = Some(owner.into());
+    draft
 }
 
 pub(crate) fn expiring(millis: i64) -> Draft {

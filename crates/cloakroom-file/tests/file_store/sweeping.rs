@@ -1,6 +1,6 @@
 //! Tests which files a sweep opens, and which sessions it keeps.
 
-use std::fs::{self, File};
+use std::fs::{self, File, FileTimes};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -34,7 +34,7 @@ async fn a_sweep_does_not_list_a_subfolder_without_expired_sessions() {
     let (folder, store) = opened();
     written(store.create(&at(1), &expiring(1_000)).await);
     let lock = file_of(&folder, &at(1)).with_file_name("lock");
-    set_modified(&lock, from_millis(3_000));
+    set_accessed(&lock, from_millis(3_000));
 
     assert_eq!(store.sweep(from_millis(2_000), 100).await.unwrap(), 0);
     assert_eq!(store.sweep(from_millis(3_000), 100).await.unwrap(), 1);
@@ -47,9 +47,9 @@ async fn a_subfolder_is_swept_when_its_next_session_expires() {
     let lock = file_of(&folder, &at(1)).with_file_name("lock");
 
     assert_eq!(store.sweep(from_millis(2_000), 100).await.unwrap(), 0);
-    set_modified(&lock, from_millis(0));
+    set_accessed(&lock, from_millis(0));
     assert_eq!(store.sweep(from_millis(3_000), 100).await.unwrap(), 0);
-    let due = fs::metadata(&lock).unwrap().modified().unwrap();
+    let due = fs::metadata(&lock).unwrap().accessed().unwrap();
     assert_eq!(due, from_millis(5_000));
     assert_eq!(store.sweep(from_millis(5_000), 100).await.unwrap(), 1);
 }
@@ -62,6 +62,7 @@ async fn no_unexpired_session_is_swept_after_a_backup_lost_the_times_of_the_file
     }
     for file in files(folder.path()) {
         set_modified(&file, from_millis(0));
+        set_accessed(&file, from_millis(0));
     }
 
     assert_eq!(store.sweep(far_past(), 100).await.unwrap(), 0);
@@ -102,6 +103,12 @@ async fn a_bad_subfolder_does_not_block_the_sweep_of_the_others() {
     }
 
     assert_eq!(swept, 9);
+}
+
+fn set_accessed(file: &Path, time: SystemTime) {
+    let file = File::options().append(true).open(file).unwrap();
+    let times = FileTimes::new().set_accessed(time);
+    file.set_times(times).unwrap();
 }
 
 fn set_modified(file: &Path, time: SystemTime) {
