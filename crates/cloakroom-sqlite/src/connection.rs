@@ -64,9 +64,9 @@ fn connect(options: &Options, create: OpenFlags) -> rusqlite::Result<Connection>
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     match options.synchronous {
         Synchronous::Full => {
-            // Without a write-ahead log, a commit deletes the rollback journal. `EXTRA` also flushes
-            // the folder after that; otherwise a power cut could bring the journal back and undo
-            // the commit. With a write-ahead log, `EXTRA` is the same as `FULL`.
+            // Without a write-ahead log, a commit deletes the rollback journal. `EXTRA` also
+            // flushes the folder after that; otherwise a power cut could bring the journal back
+            // and undo the commit. With a write-ahead log, `EXTRA` is the same as `FULL`.
             db.pragma_update(None, "synchronous", "EXTRA")?;
             // On macOS, a plain flush reaches only the disk's cache. On other systems these two
             // pragmas have no effect.

@@ -169,7 +169,7 @@ impl Undropped {
         let owner = owner.cloned();
         if let Some(listed) = keys.listed.get_mut(key) {
             listed.until = listed.until.zip(until).map(|(one, other)| one.max(other));
-            listed.owner = owner.or(listed.owner.take());
+            listed.owner = owner.or_else(|| listed.owner.take());
         } else if keys.listed.len() < MAX_UNDROPPED {
             keys.listed.insert(key.clone(), Listed { until, owner });
         } else {

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 use bytes::{Buf, BufMut, Bytes};
 
 use super::cache::Cache;
+use super::loads::Loads;
 use super::tier::Tier;
 use crate::model::{
     Draft, Entry, EntryRef, Meta, Outcome, Owner, Result, SaveId, SessionKey, StoreKey, Version,
@@ -16,6 +17,8 @@ use crate::store::{AnyStore, Store, packed};
 ///
 /// Reads use the cache if it has the entry. Writes go to the origin, which compares versions, so no
 /// write builds on a stale read. The guarantees are those of the origin.
+///
+/// Requests that load the same uncached entry at the same time share one load.
 ///
 /// An entry that comes from the cache may be as old as the [`ttl`](Self::ttl): this server sees
 /// saves and logouts on another server within that time, and its own saves and logouts immediately.
@@ -43,6 +46,7 @@ use crate::store::{AnyStore, Store, packed};
 pub struct CachedBackend {
     pub(super) cache: Cache,
     pub(super) origin: Tier,
+    loads: Loads,
     pub(super) ttl: Duration,
 }
 
@@ -51,6 +55,7 @@ impl CachedBackend {
         Self {
             cache: Cache::new(cache),
             origin,
+            loads: Loads::default(),
             ttl: DEFAULT_TTL,
         }
     }
@@ -60,7 +65,8 @@ impl CachedBackend {
     ///
     /// Defaults to 10 seconds: long enough to serve all requests of one page, short enough that few
     /// visitors see old data. The price of a longer time: a logout on another server stays unseen
-    /// here for longer.
+    /// here for longer. If servers with different clocks share a cache, the difference of their
+    /// clocks is added to that time in the worst case.
     ///
     /// The `ttl` must not be zero, and must be shorter than the session's
     /// [`max_age`](crate::SessionsBuilder::max_age) and
@@ -96,12 +102,30 @@ impl CachedBackend {
         {
             return Ok(Some(entry.clone()));
         }
+        let load = || {
+            let (tiers, key) = (self.clone(), key.clone());
+            async move { tiers.load_and_fill(&key, found, now).await }
+        };
+        self.loads.join(&self.origin, key, load).await
+    }
+
+    /// Loads the entry from the origin and writes it to the cache, which had `found`.
+    async fn load_and_fill(
+        &self,
+        key: &StoreKey,
+        found: Option<(Entry, Cached)>,
+        now: SystemTime,
+    ) -> Result<Option<Entry>> {
         let entry = self.origin.load(key).await?;
         let Some(loaded) = entry.as_ref().filter(|entry| entry.meta.expires > now) else {
+            // To a server whose clock is behind, the unusable copy could seem valid later.
+            if let Some((_, Cached::Entry(_))) = found {
+                self.invalidate(key, now).await?;
+            }
             return Ok(entry);
         };
-        // Fill the cache with the loaded entry. A late fill must not overwrite a newer entry, so it
-        // only creates an entry or replaces the unusable one that this load has read.
+        // A late fill must not overwrite a newer entry, so it only creates an entry or replaces the
+        // unusable one that was found.
         let fill = self.cache_draft(&Cached::Entry(loaded.clone()), now, self.ttl)?;
         match found {
             None => {
@@ -126,6 +150,7 @@ impl CachedBackend {
 
     pub(super) async fn save(&self, at: &EntryRef, new: &Draft) -> Result<Option<EntryRef>> {
         let saved = self.origin.save(at, new).await;
+        self.loads.forget(&at.store_key);
         match &saved {
             Ok(Some(written)) => {
                 let entry = written_entry(new, &written.version);
@@ -148,6 +173,7 @@ impl CachedBackend {
     ) -> Result<Option<EntryRef>> {
         let now = new.meta.touched;
         let renamed = self.origin.rename(from, new, lost).await;
+        self.loads.forget(&from.store_key);
         match &renamed {
             Ok(Some(written)) => {
                 self.invalidate(&from.store_key, now).await?;
@@ -163,6 +189,7 @@ impl CachedBackend {
 
     pub(super) async fn touch(&self, at: &EntryRef, meta: &Meta) -> Result<Option<EntryRef>> {
         let touched = self.origin.touch(at, meta).await;
+        self.loads.forget(&at.store_key);
         let entry = match (&touched, self.read_cache(&at.store_key).await) {
             (Ok(Some(_)), Some((_, Cached::Entry(old)))) if old.version == at.version => {
                 Entry::new(old.data, meta.clone(), old.version)
@@ -179,6 +206,7 @@ impl CachedBackend {
 
     pub(super) async fn delete(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
         let deleted = self.origin.delete(key).await;
+        self.loads.forget(key);
         self.invalidate(key, now).await?;
         deleted
     }
@@ -224,6 +252,7 @@ impl CachedBackend {
     /// If the cache does not acknowledge the mark, this process does not use the cache for `key`
     /// until every copy has expired. Returns whether the cache acknowledged it.
     pub(super) async fn invalidate(&self, key: &StoreKey, now: SystemTime) -> Result<bool> {
+        self.loads.forget(key);
         let draft = self.cache_draft(&Cached::AskOrigin, now, 2 * self.origin.timeout)?;
         for _ in 0..INVALIDATE_TRIES {
             let outcome = match self.read_cache(key).await {

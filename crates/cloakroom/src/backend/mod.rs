@@ -6,6 +6,7 @@ mod cached;
 mod call_limit;
 mod cookie;
 mod decode;
+mod loads;
 mod tier;
 mod write_through;
 

@@ -24,7 +24,7 @@ pub(super) struct Tier {
 
 impl Tier {
     pub(super) async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
-        self.within("loading a session", self.store.load(key)).await
+        self.within(LOADING, self.store.load(key)).await
     }
 
     /// Writes a new entry under a fresh key.
@@ -158,6 +158,9 @@ impl Tier {
         CallLimit::call(self.timeout, doing, call).await
     }
 }
+
+/// What [`load`](Tier::load) does, for error messages.
+pub(super) const LOADING: &str = "loading a session";
 
 /// The maximum number of fresh keys to try. Even one taken key is less likely than a hardware
 /// fault.

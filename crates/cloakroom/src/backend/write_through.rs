@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::cache::Cache;
 use super::call_limit::CallLimit;
 use super::decode::{Loaded, decode};
+use super::loads::Loads;
 use super::tier::Tier;
 use crate::format::{Facts, Format, FormatRules};
 use crate::model::{
@@ -63,6 +64,7 @@ pub struct WriteThroughBackend {
     /// The format of the copies.
     copies: Arc<dyn Format>,
     pub(super) origin: Tier,
+    loads: Loads,
 }
 
 impl WriteThroughBackend {
@@ -71,6 +73,7 @@ impl WriteThroughBackend {
             cache: Cache::new(cache.store),
             copies: cache.format,
             origin,
+            loads: Loads::default(),
         }
     }
 
@@ -104,7 +107,11 @@ impl WriteThroughBackend {
             let version = Version::of_tiers(Some(copy.version.clone()), None);
             return Ok(Loaded::Session((record, version)));
         }
-        let loaded = self.origin.load(key).await;
+        let load = || {
+            let (origin, key) = (self.origin.clone(), key.clone());
+            async move { origin.load(&key).await }
+        };
+        let loaded = self.loads.join(&self.origin, key, load).await;
         let (record, entry) = match decode(&*self.origin.format, key, loaded)? {
             Loaded::Session(found) => found,
             no_session => return Ok(no_session),
@@ -145,7 +152,9 @@ impl WriteThroughBackend {
         let (copy, Some(entry)) = at.version.tiers() else {
             return Ok(None);
         };
-        match self.origin.save(&in_origin(at, entry), new).await {
+        let saved = self.origin.save(&in_origin(at, entry), new).await;
+        self.loads.forget(&at.store_key);
+        match saved {
             Ok(Some(written)) => {
                 let copy = self
                     .update_copy(&at.store_key, copy, &written.version, new)
@@ -176,6 +185,7 @@ impl WriteThroughBackend {
         let now = new.meta.touched;
         CallLimit::with_half(self.drop_copy(&from.store_key, now)).await?;
         let renamed = self.origin.rename(&in_origin(from, entry), new, lost).await;
+        self.loads.forget(&from.store_key);
         self.remove_copy(&from.store_key, now).await;
         match renamed? {
             Some(written) => Ok(Some(self.with_first_copy(written, new).await)),
@@ -192,7 +202,9 @@ impl WriteThroughBackend {
                 _ => return Ok(None),
             },
         };
-        let Some(touched) = self.origin.touch(&in_origin(at, &entry), meta).await? else {
+        let touched = self.origin.touch(&in_origin(at, &entry), meta).await;
+        self.loads.forget(&at.store_key);
+        let Some(touched) = touched? else {
             return Ok(None);
         };
         // A copy that is not touched only expires earlier.
@@ -209,6 +221,7 @@ impl WriteThroughBackend {
 
     pub(super) async fn delete(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
         let deleted = CallLimit::with_half(self.origin.delete(key)).await;
+        self.loads.forget(key);
         let copy_dropped = self.drop_copy(key, now).await;
         deleted.and(copy_dropped)
     }
@@ -334,6 +347,7 @@ impl WriteThroughBackend {
     /// # Errors
     /// If the cache does not acknowledge that the copy is gone.
     pub(super) async fn drop_copy(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
+        self.loads.forget(key);
         let doing = "removing the cached copy of a session";
         let dropped = match self.cache.has_failed() {
             true if self.cache.drop_copy(key, now).await => Ok(()),

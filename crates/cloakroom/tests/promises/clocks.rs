@@ -130,6 +130,29 @@ async fn an_entry_cached_by_a_server_that_is_ahead_is_not_trusted_for_longer() {
 }
 
 #[tokio::test]
+async fn a_cached_entry_from_a_server_that_is_ahead_does_not_become_valid_later() {
+    let two = Servers::with(10 * MINUTE, |builder| builder);
+    let cache = Arc::new(MemoryStore::new());
+    let with_cache = |clock: &HandClock| {
+        let backend = CachedBackend::new(Arc::clone(&cache), Arc::clone(&two.memory)).unwrap();
+        let builder = Sessions::builder(backend).clock(clock.clone()).sweep(None);
+        builder.build().unwrap()
+    };
+    let mut guest = two.visitor_of(&two.here).await;
+    let ahead = two.at(&with_cache(&two.clock_ahead), &guest);
+    let here = two.at(&with_cache(&two.clock_here), &guest);
+    assert_eq!(ahead.reads("n").await, Some(1), "it is cached");
+
+    // A server without the cache ends the session.
+    guest.visit(Session::flush).await.unwrap();
+    assert_eq!(here.reads("n").await, None);
+
+    // The time of the cached entry, by the clock of `here`.
+    two.advance(10 * MINUTE);
+    assert_eq!(here.reads("n").await, None);
+}
+
+#[tokio::test]
 async fn a_session_that_another_server_extended_outlives_its_cached_expiry() {
     let (memory, clock) = (Arc::new(MemoryStore::new()), HandClock::new());
     let server = || {

@@ -26,6 +26,7 @@ mod owners;
 mod peers;
 mod races;
 mod saving;
+mod shared_loads;
 mod sweeping;
 mod time_limits;
 mod values;
