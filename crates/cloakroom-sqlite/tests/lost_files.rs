@@ -17,7 +17,9 @@ use cloakroom_sqlite::SqliteStore;
 use support::{at, django, draft, folder, written};
 
 /// What an operator or another program does to the files of an open database.
-const ACCIDENTS: [(&str, fn(&Path)); 6] = [
+type Accident = (&'static str, fn(&Path));
+
+const ACCIDENTS: [Accident; 6] = [
     ("the file is deleted", |path| fs::remove_file(path).unwrap()),
     ("the file is moved", |path| {
         fs::rename(path, path.with_extension("old")).unwrap();
