@@ -1,5 +1,7 @@
 //! The session storage and the session cookie.
 
+use std::time::Duration;
+
 use cloakroom::{Backend, Cookie, Sessions};
 use cloakroom_django::Settings;
 use cloakroom_sqlite::{DjangoTable, SqliteStore};
@@ -32,7 +34,12 @@ async fn build(
     secret_key: &SecretKey,
 ) -> cloakroom::Result<Sessions> {
     let database = config.database_url.path();
-    let own = |backend: Backend| Sessions::builder(backend).cookie(cookie(base_url)).build();
+    let own = |backend: Backend| {
+        Sessions::builder(backend)
+            .cookie(cookie(base_url))
+            .unconfirmed_age(UNCONFIRMED_AGE)
+            .build()
+    };
     let django = Settings::new(secret_key.expose())?
         .session_cookie_secure(base_url.is_https())
         .removal_as_set(true);
@@ -51,6 +58,10 @@ async fn build(
         }
     }
 }
+
+/// A client that drops its cookie gets a new session with each visit of the home page. Such sessions
+/// are deleted after a day instead of two weeks.
+const UNCONFIRMED_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Returns the session cookie. Over https its name has the prefix `__Host-`, so no other host can
 /// set it. Over plain http, where browsers refuse the prefix, it has Django's name `sessionid`.

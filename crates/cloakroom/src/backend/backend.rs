@@ -125,6 +125,11 @@ impl Backend {
             .map_or(Duration::ZERO, |origin| origin.tombstone_age)
     }
 
+    /// Returns whether the server keeps the sessions, in contrast to the cookie.
+    pub(crate) fn keeps_entries(&self) -> bool {
+        self.origin().is_some()
+    }
+
     pub(crate) fn max_size(&self) -> usize {
         self.max_size
     }

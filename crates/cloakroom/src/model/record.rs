@@ -43,8 +43,8 @@ impl EntryRef {
 pub(crate) struct SavedEntry {
     pub(crate) entry: EntryRef,
     pub(crate) meta: Meta,
-    /// Whether the cookie ends when the browser closes.
-    pub(crate) browser_close: bool,
+    /// When the cookie ends, or `None` if it ends when the browser closes.
+    pub(crate) cookie_expires: Option<SystemTime>,
 }
 
 /// The data and facts of a session, as a request edits them.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::edits::Edits;
-use super::plan::{Commit, Committed, Plan, Write, interrupted};
+use super::plan::{Commit, Committed, CookieUpdate, Plan, Write, interrupted};
 use super::queue::CommitTurn;
 use super::session_limit::SessionLimit;
 use crate::backend::Loaded;
@@ -57,6 +57,11 @@ impl Commit {
             Plan::Rename(base, write) => (base, write, true),
             Plan::Create(write) => return create(core, &write).await.map(Some),
             Plan::Touch(base, meta) => return Ok(touch(core, base, meta).await),
+            Plan::Confirm(base, meta) => {
+                let cookie = CookieUpdate::None;
+                let touched = touch(core, base, meta).await;
+                return Ok(touched.map(|touched| Committed { cookie, ..touched }));
+            }
             Plan::LogIn(tombstone) => {
                 return Box::pin(log_in(core, &self.edits, Some(&tombstone)))
                     .await
@@ -91,8 +96,8 @@ async fn touch(core: &Core, base: SavedEntry, meta: Meta) -> Option<Committed> {
     let entry = touched.ok()??;
     Some(Committed::saved(SavedEntry {
         entry,
+        cookie_expires: base.cookie_expires.map(|_| meta.expires),
         meta,
-        ..base
     }))
 }
 

@@ -207,7 +207,7 @@ impl Core {
         let base = SavedEntry {
             entry,
             meta: record.meta.clone(),
-            browser_close: self.at_browser_close(&record),
+            cookie_expires: (!self.at_browser_close(&record)).then_some(record.meta.expires),
         };
         Ok(Loaded::Session((base, record)))
     }

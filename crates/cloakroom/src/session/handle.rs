@@ -262,11 +262,10 @@ impl SessionHandle {
             (CookieUpdate::None, _) if is_unwanted => (None, None),
             _ => return effects,
         };
-        let lasting = saved.filter(|saved| !saved.browser_close);
         let cookie = SetCookie {
             cookie: &core.cookie,
             key,
-            expires: lasting.map(|saved| saved.meta.expires),
+            expires: saved.and_then(|saved| saved.cookie_expires),
             // Measured from the save, so that `Max-Age` is exactly the configured age.
             now: saved.map_or_else(|| core.now(), |saved| saved.meta.touched),
         };

@@ -44,6 +44,9 @@ pub(crate) enum Plan {
     Nothing,
     /// Write new times.
     Touch(SavedEntry, Meta),
+    /// Write the full expiry to an entry whose cookie has come back for the first time. The cookie
+    /// already has this expiry.
+    Confirm(SavedEntry, Meta),
     /// Write the first entry.
     Create(Write),
     /// Replace the entry.
@@ -56,22 +59,49 @@ pub(crate) enum Plan {
     End(SavedEntry),
 }
 
-/// The draft to write, and whether its cookie ends when the browser closes.
+/// The draft to write, and when its cookie ends: `None` if it ends when the browser closes.
 pub(crate) struct Write {
     pub(crate) draft: Draft,
-    browser_close: bool,
+    cookie_expires: Option<SystemTime>,
 }
 
 impl Write {
     /// Returns what a save of `record` at `now` writes, or `None` if the record has expired.
     pub(crate) fn of(record: &Record, core: &Core, now: SystemTime) -> Result<Option<Self>> {
         let expires = core.expires(record, now);
+        Self::until(expires, expires, record, core, now)
+    }
+
+    /// Does what [`of`](Self::of) does, for a session whose cookie has not come back yet.
+    pub(crate) fn unconfirmed(
+        record: &Record,
+        core: &Core,
+        now: SystemTime,
+    ) -> Result<Option<Self>> {
+        let full = core.expires(record, now);
+        let expires = match record.meta.owner {
+            Some(_) => full,
+            None => core
+                .policy
+                .unconfirmed_until(now)
+                .map_or(full, |end| end.min(full)),
+        };
+        Self::until(expires, full, record, core, now)
+    }
+
+    fn until(
+        expires: SystemTime,
+        cookie_expires: SystemTime,
+        record: &Record,
+        core: &Core,
+        now: SystemTime,
+    ) -> Result<Option<Self>> {
         if expires <= now {
             return Ok(None);
         }
         Ok(Some(Self {
             draft: core.backend.draft(record, expires, now)?,
-            browser_close: core.at_browser_close(record),
+            cookie_expires: (!core.at_browser_close(record)).then_some(cookie_expires),
         }))
     }
 
@@ -80,7 +110,7 @@ impl Write {
         SavedEntry {
             entry,
             meta: self.draft.meta.clone(),
-            browser_close: self.browser_close,
+            cookie_expires: self.cookie_expires,
         }
     }
 }

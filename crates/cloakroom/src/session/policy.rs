@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime};
 
-use crate::model::{Expiry, after};
+use crate::model::{Expiry, Meta, after};
 
 /// The expiry options of the site. A session can override some of them with `set_expiry`.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +12,8 @@ pub(crate) struct Policy {
     /// session with a short idle time, less time is enough; see
     /// [`slides_after`](Self::slides_after).
     pub(crate) slide: Option<Duration>,
+    /// How long a session without an owner lasts until its cookie comes back for the first time.
+    pub(crate) unconfirmed: Option<Duration>,
     /// Every request extends the session, even if the handler does not open it.
     pub(crate) save_every_request: bool,
 }
@@ -30,6 +32,23 @@ impl Policy {
         };
         self.lifetime_ends(created)
             .map_or(idle, |end| end.min(idle))
+    }
+
+    /// Returns when a session without an owner that is saved at `now` ends, unless its cookie comes
+    /// back before. Returns `None` if it lasts as long as any other.
+    pub(crate) fn unconfirmed_until(&self, now: SystemTime) -> Option<SystemTime> {
+        self.unconfirmed.map(|age| after(now, age))
+    }
+
+    /// Returns whether the last write of the entry with these facts gave it the shorter life of a
+    /// session whose cookie has not come back.
+    pub(crate) fn is_unconfirmed(&self, expiry: Expiry, meta: &Meta) -> bool {
+        let ends_early = self
+            .unconfirmed_until(meta.touched)
+            .is_some_and(|end| meta.expires <= end);
+        ends_early
+            && meta.owner.is_none()
+            && meta.expires < self.expires(expiry, meta.created, meta.touched)
     }
 
     /// Returns how much time must have passed since the last save or touch for a read to extend the

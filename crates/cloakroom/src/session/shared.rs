@@ -14,6 +14,8 @@ pub(super) struct SharedState {
     pub(super) record: Record,
     /// The edits since the last commit. They are already applied to `record`.
     pub(super) edits: Edits,
+    /// Whether the browser sent the key of the entry, so that it has received the cookie.
+    came_back: bool,
     /// The entries that a flush or a new session has yet to delete.
     ended: Vec<SavedEntry>,
     /// The live sessions of the request, if the browser sent the keys of several live sessions.
@@ -55,6 +57,7 @@ struct Failure {
 impl SharedState {
     pub(super) fn new(base: Option<SavedEntry>, record: Record) -> Self {
         Self {
+            came_back: base.is_some(),
             base,
             record,
             edits: Edits::default(),
@@ -146,6 +149,7 @@ impl SharedState {
     pub(super) fn flush(&mut self, now: SystemTime) -> Edits {
         self.ended.append(&mut self.refused);
         self.moved = None;
+        self.came_back = false;
         match self.base.take() {
             Some(base) => self.ended.push(base),
             None if self.ended.is_empty() => self.cookie = CookieUpdate::Remove,
@@ -252,7 +256,10 @@ impl SharedState {
                 false => Err(interrupted()),
             };
         }
-        let write = Write::of(&self.record, core, now)?;
+        let write = match self.came_back {
+            true => Write::of(&self.record, core, now)?,
+            false => Write::unconfirmed(&self.record, core, now)?,
+        };
         Ok(match (self.base.clone(), write) {
             (None, None) => Plan::Nothing,
             (None, Some(write)) => Plan::Create(write),
@@ -276,15 +283,18 @@ impl SharedState {
             since.is_ok_and(|since| since >= threshold) && expires > base.meta.expires
         });
         let is_alive = base.meta.expires > now && expires > now;
-        if !is_alive || !(is_due || core.policy.save_every_request) {
-            return Plan::Nothing;
-        }
         let meta = Meta {
             touched: now,
             expires,
             ..base.meta.clone()
         };
-        Plan::Touch(base.clone(), meta)
+        if is_alive && (is_due || core.policy.save_every_request) {
+            Plan::Touch(base.clone(), meta)
+        } else if is_alive && self.came_back && core.policy.is_unconfirmed(expiry, &base.meta) {
+            Plan::Confirm(base.clone(), meta)
+        } else {
+            Plan::Nothing
+        }
     }
 
     /// Records that the store has deleted the flushed entry.

@@ -48,6 +48,7 @@ impl SessionsBuilder {
                 max_lifetime: None,
                 browser_close: false,
                 slide: None,
+                unconfirmed: None,
                 save_every_request: false,
             },
             cache_control: CacheControl::Private,
@@ -195,6 +196,49 @@ impl SessionsBuilder {
     /// ```
     pub fn slide_on_access(mut self, threshold: Duration) -> Self {
         self.policy.slide = Some(threshold);
+        self
+    }
+
+    /// Sets how long a new session of a visitor who is not logged in lasts until the browser sends
+    /// its cookie for the first time. From then on, it lasts as long as any other session.
+    ///
+    /// Clients that drop cookies, such as crawlers and attackers, get a new session with every
+    /// request that edits it. With this option, these sessions do not stay in the store for the
+    /// whole [`max_age`](Self::max_age). The session is extended by the first request that opens it
+    /// or saves it.
+    ///
+    /// Off by default, so that a visitor can return after a long time to a site that was visited
+    /// only once. The price of turning it on: one more small write for each new session, and such a
+    /// visitor gets a new session. Must be at least a second, and shorter than `max_age`. Building
+    /// fails in formats that do not keep all [facts](crate::format::Facts), such as Django's. Has no
+    /// effect if sessions are kept in cookies.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use std::time::Duration;
+    /// use cloakroom_testkit::HandClock;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let hour = Duration::from_secs(60 * 60);
+    /// let clock = HandClock::new();
+    /// let sessions = Sessions::builder(MemoryStore::new())
+    ///     .unconfirmed_age(hour)
+    ///     .clock(clock.clone())
+    ///     .build()?;
+    /// let session = sessions.new_session();
+    /// session.set("theme", "dark")?;
+    /// session.save().await?;
+    ///
+    /// clock.advance(hour); // no browser sends the cookie
+    /// let key = session.key().expect("a saved session has a key");
+    /// assert!(sessions.open(&key).await?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn unconfirmed_age(mut self, age: Duration) -> Self {
+        self.policy.unconfirmed = Some(age);
         self
     }
 
@@ -489,6 +533,8 @@ impl SessionsBuilder {
     ///   [`ttl`](crate::CachedBackend::ttl) of the cache is at least as long as `max_age`, or at
     ///   least as long as `max_lifetime`,
     /// * if the `ttl` is zero,
+    /// * if [`unconfirmed_age`](Self::unconfirmed_age) is shorter than a second, or at least as long
+    ///   as `max_age`,
     /// * if [`tombstone_age`](Self::tombstone_age) is not between 10 seconds and an hour,
     /// * if [`max_sessions`](Self::max_sessions) is zero, or if the store or the format keeps no
     ///   owners for it,
@@ -512,6 +558,9 @@ impl SessionsBuilder {
         self.backend.set_cookie(&self.cookie);
         self.backend.set_tombstone_age(self.tombstone_age);
         self.check_durations()?;
+        if !self.backend.keeps_entries() {
+            self.policy.unconfirmed = None;
+        }
         if self.backend.max_size() > limits::SESSION_BYTES {
             return Err(misconfigured(format!(
                 "`max_size` must be at most {} bytes; keep larger things elsewhere",
@@ -538,6 +587,9 @@ impl SessionsBuilder {
         let refused = if self.policy.max_lifetime.is_some() && !facts.are_all() {
             "`max_lifetime` needs to know when a session began, and this format does not keep \
              that time; leave `max_lifetime` out"
+        } else if self.policy.unconfirmed.is_some() && !facts.are_all() {
+            "`unconfirmed_age` needs to know when a session was saved, and this format does not \
+             keep that time; leave `unconfirmed_age` out"
         } else if self.policy.slide.is_some() && facts == Facts::Nothing {
             "`slide_on_access` needs to know when a session ends, and this format does not keep \
              that time; use `save_every_request` instead"
@@ -586,13 +638,19 @@ impl SessionsBuilder {
                 "otherwise, the cache would never notice that another server ended a session",
             ),
         ];
+        let unconfirmed = self.policy.unconfirmed;
+        if unconfirmed.is_some_and(|age| age < A_SECOND || age >= self.policy.max_age) {
+            return Err(misconfigured(
+                "`unconfirmed_age` must be at least a second and shorter than `max_age`",
+            ));
+        }
         if self.backend.cache_ttl() == Some(Duration::ZERO) {
             return Err(misconfigured(
                 "the `ttl` of the cache must not be zero; leave the cache out",
             ));
         }
         for (name, limit) in ends.into_iter().flatten() {
-            if limit < Duration::from_secs(1) {
+            if limit < A_SECOND {
                 return Err(misconfigured(format!(
                     "`{name}` must be at least a second; otherwise, sessions would expire at once"
                 )));
@@ -629,6 +687,8 @@ impl fmt::Debug for SessionsBuilder {
 const MIN_TOMBSTONE_AGE: Duration = Duration::from_secs(10);
 
 const MAX_TOMBSTONE_AGE: Duration = Duration::from_secs(60 * 60);
+
+const A_SECOND: Duration = Duration::from_secs(1);
 
 const A_MINUTE: Duration = Duration::from_secs(60);
 

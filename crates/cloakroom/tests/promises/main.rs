@@ -7,6 +7,7 @@
 mod site;
 
 mod adapters;
+mod anonymous;
 mod api;
 mod bounds;
 mod cached;

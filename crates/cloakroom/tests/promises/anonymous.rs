@@ -1,0 +1,174 @@
+//! New sessions of visitors who are not logged in, until their cookie comes back.
+
+use std::time::Duration;
+
+use cloakroom::{ErrorKind, Expiry, Session, Sessions};
+use cloakroom_testkit::wrap::{Call, When};
+use http::StatusCode;
+
+use crate::site::{Site, kind, set_cookie, stored};
+
+#[tokio::test]
+async fn a_session_whose_cookie_never_comes_back_ends_early() {
+    let site = site();
+    let guest = site.guest().await;
+
+    site.clock.advance(HOUR);
+
+    assert_eq!(guest.reads("n").await, None);
+    site.sessions.sweep(9).await.unwrap();
+    assert_eq!(stored(&site.memory).await, 0);
+}
+
+#[tokio::test]
+async fn a_session_whose_cookie_comes_back_lasts_as_long_as_any_other() {
+    let read = |session: &Session| session.get::<u64>("n").map(drop);
+    let write = |session: &Session| session.set("n", 1);
+    type Handler = fn(&Session) -> cloakroom::Result<()>;
+    for (handler, call) in [(read as Handler, Call::Touch), (write, Call::Save)] {
+        let site = site();
+        let mut guest = site.guest().await;
+        site.clock.advance(HOUR - SECOND);
+
+        guest.visit(handler).await.unwrap();
+        assert_eq!(site.spy.take(), [Call::Load, call]);
+
+        site.clock.advance(TWO_WEEKS - SECOND);
+        assert_eq!(guest.reads("n").await, Some(1));
+        site.clock.advance(SECOND);
+        assert_eq!(guest.reads("n").await, None);
+    }
+}
+
+#[tokio::test]
+async fn the_cookie_is_sent_once_with_the_full_lifetime() {
+    let site = site();
+    let mut guest = site.visitor();
+    let first = guest.visit(|session| session.set("n", 1)).await.unwrap();
+    assert!(set_cookie(&first).unwrap().contains("Max-Age=1209600"));
+
+    for calls in [&[Call::Load, Call::Touch][..], &[Call::Load]] {
+        site.spy.take();
+        let next = guest
+            .visit(|session| session.get::<u64>("n").map(drop))
+            .await;
+        assert_eq!(set_cookie(&next.unwrap()), None);
+        assert_eq!(site.spy.take(), calls);
+    }
+}
+
+#[tokio::test]
+async fn several_saves_of_the_first_request_do_not_extend_the_session() {
+    let site = site();
+    let mut guest = site.visitor();
+    let (handle, session) = guest.open().await;
+    for n in 0..3 {
+        session.set("n", n).unwrap();
+        session.save().await.unwrap();
+        site.clock.advance(SECOND);
+    }
+    session.set("n", 3).unwrap();
+    guest.finish(&handle).await.unwrap();
+
+    site.clock.advance(HOUR);
+    assert_eq!(guest.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn a_session_that_begins_after_a_logout_ends_early_again() {
+    let site = site();
+    let mut guest = site.guest().await;
+    guest
+        .visit(|session| {
+            session.flush()?;
+            session.set("n", 2)
+        })
+        .await
+        .unwrap();
+
+    site.clock.advance(HOUR);
+    assert_eq!(guest.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn a_login_lasts_from_the_beginning() {
+    let site = site();
+    let mut new = site.visitor();
+    new.visit(|session| session.log_in("ada")).await.unwrap();
+    let mut returning = site.guest().await;
+    returning
+        .visit(|session| session.log_in("ada"))
+        .await
+        .unwrap();
+
+    site.clock.advance(TWO_WEEKS - SECOND);
+    for visitor in [new, returning] {
+        assert!(visitor.open().await.1.owner().is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_session_with_a_shorter_expiry_keeps_it() {
+    let site = site();
+    let mut guest = site.visitor();
+    guest
+        .visit(|session| {
+            session.set("n", 1)?;
+            session.set_expiry(Expiry::Idle(Duration::from_secs(60)))
+        })
+        .await
+        .unwrap();
+    site.spy.take();
+
+    assert_eq!(guest.reads("n").await, Some(1));
+    assert_eq!(site.spy.take(), [Call::Load], "it is not touched");
+    site.clock.advance(Duration::from_secs(60));
+    assert_eq!(guest.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn a_failed_touch_does_not_fail_the_page_and_is_made_up_for() {
+    let site = site();
+    let mut guest = site.guest().await;
+    site.flaky
+        .fail_next(Call::Touch, When::Before, ErrorKind::Unavailable);
+
+    let read = |session: &Session| session.get::<u64>("n").map(drop);
+    guest.visit(read).await.unwrap();
+    guest.visit(read).await.unwrap();
+
+    site.clock.advance(TWO_WEEKS - SECOND);
+    assert_eq!(guest.reads("n").await, Some(1));
+}
+
+#[tokio::test]
+async fn a_failed_request_does_not_confirm_the_session() {
+    let site = site();
+    let mut guest = site.guest().await;
+    let (handle, _session) = guest.open().await;
+    let failed = StatusCode::INTERNAL_SERVER_ERROR;
+    guest.finish_with(&handle, failed).await.unwrap();
+    assert_eq!(site.spy.take(), [Call::Load]);
+}
+
+#[test]
+fn the_option_needs_a_format_that_keeps_the_times() {
+    let sessions = Sessions::builder(crate::formats::lines(cloakroom::store::MemoryStore::new()));
+    let outcome = sessions.unconfirmed_age(HOUR).build();
+    assert_eq!(kind(outcome), ErrorKind::Config);
+    for age in [Duration::ZERO, Duration::from_millis(999), TWO_WEEKS] {
+        let sessions = Sessions::builder(cloakroom::store::MemoryStore::new());
+        assert_eq!(
+            kind(sessions.unconfirmed_age(age).build()),
+            ErrorKind::Config
+        );
+    }
+}
+
+fn site() -> Site {
+    Site::with(|builder| builder.unconfirmed_age(HOUR))
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const TWO_WEEKS: Duration = Duration::from_secs(14 * 24 * 60 * 60);
