@@ -59,8 +59,8 @@ async fn build(
     }
 }
 
-/// A client that drops its cookie gets a new session with each visit of the home page. Such sessions
-/// are deleted after a day instead of two weeks.
+/// A client that drops its cookie gets a new session with each visit of the home page. Such
+/// sessions are deleted after a day instead of two weeks.
 const UNCONFIRMED_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Returns the session cookie. Over https its name has the prefix `__Host-`, so no other host can

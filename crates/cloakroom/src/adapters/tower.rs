@@ -182,7 +182,8 @@ impl<E> SessionLayer<E> {
     /// [`AnswerBody`].
     ///
     /// The function must set the status: [`ErrorKind::status`] returns the one for the error. The
-    /// layer adds `Retry-After: 2` to a 503.
+    /// layer adds `Retry-After: 2` to a 503, and the time of
+    /// [`max_new_sessions`](crate::SessionsBuilder::max_new_sessions) to a 429.
     ///
     /// Defaults to [`PlainText`].
     ///
@@ -501,11 +502,16 @@ fn replace<B, E: OnError<B>>(
         }
         answer.extensions_mut().insert(sent);
     }
-    if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
+    let retry_after = match answer.status() {
+        StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_AFTER_SECS),
+        StatusCode::TOO_MANY_REQUESTS => handle.new_session_secs(),
+        _ => None,
+    };
+    if let Some(secs) = retry_after {
         let headers = answer.headers_mut();
         headers
             .entry(RETRY_AFTER)
-            .or_insert(HeaderValue::from_static(RETRY_AFTER_SECS));
+            .or_insert(HeaderValue::from(secs));
     }
     if handle.is_nested() {
         answer
@@ -624,4 +630,4 @@ where
 }
 
 /// Long enough for a database to recover, short enough for a visitor to wait.
-const RETRY_AFTER_SECS: &str = "2";
+const RETRY_AFTER_SECS: u64 = 2;

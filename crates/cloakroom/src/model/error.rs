@@ -129,6 +129,9 @@ pub enum ErrorKind {
     /// The user already has as many sessions as
     /// [`max_sessions`](crate::SessionsBuilder::max_sessions) allows. Nothing was saved.
     TooManySessions,
+    /// The client has begun as many sessions without a login as
+    /// [`max_new_sessions`](crate::SessionsBuilder::max_new_sessions) allows. Nothing was saved.
+    TooManyNewSessions,
     /// A value does not have the requested type, or cannot be represented in the stored form.
     BadValue,
     /// The session is larger than the limit.
@@ -155,7 +158,8 @@ impl ErrorKind {
     /// Returns the status with which a service answers a request that failed this way.
     ///
     /// It is 503 if trying again may help, 400 for [`Interrupted`](Self::Interrupted), 403 for
-    /// [`TooManySessions`](Self::TooManySessions), and 500 otherwise.
+    /// [`TooManySessions`](Self::TooManySessions), 429 for
+    /// [`TooManyNewSessions`](Self::TooManyNewSessions), and 500 otherwise.
     ///
     /// # Examples
     /// ```
@@ -172,6 +176,7 @@ impl ErrorKind {
             }
             Self::Interrupted => StatusCode::BAD_REQUEST,
             Self::TooManySessions => StatusCode::FORBIDDEN,
+            Self::TooManyNewSessions => StatusCode::TOO_MANY_REQUESTS,
             Self::BadValue
             | Self::TooLarge
             | Self::Corrupt

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::new_session_limit::NewSessionLimit;
 use super::once_per_minute::OncePerMinute;
 use super::policy::Policy;
 use super::queue::CommitQueue;
@@ -24,6 +25,8 @@ pub(crate) struct Core {
     pub(crate) policy: Policy,
     /// `None` if a user may have any number of sessions.
     pub(crate) session_limit: Option<SessionLimit>,
+    /// `None` if clients may begin any number of sessions.
+    pub(crate) new_session_limit: Option<NewSessionLimit>,
     /// How a response that sets or removes the cookie may be cached.
     pub(crate) cache_control: CacheControl,
     pub(crate) clock: Box<dyn Clock>,

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -8,8 +9,9 @@ use tokio::sync::OnceCell;
 use super::core::Core;
 use super::plan::{CommitPoint, CookieUpdate};
 use super::presented::{Opened, Presented};
+use super::request_scope::RequestScope;
 use super::session::Session;
-use crate::backend::{CallLimit, Loaded};
+use crate::backend::Loaded;
 use crate::format::OnUnknownKey;
 use crate::http::{CacheControl, Completion, Effects, SetCookie};
 use crate::model::{Error, ErrorKind, Record, Result};
@@ -54,7 +56,7 @@ impl SessionHandle {
             core,
             presented,
             session: OnceCell::new(),
-            call_limit: OnceLock::new(),
+            scope: OnceLock::new(),
             looked_at: AtomicBool::new(false),
             finished: AtomicBool::new(false),
             failed_inside: AtomicBool::new(false),
@@ -223,6 +225,44 @@ impl SessionHandle {
         None
     }
 
+    /// Sets the address of the client, for the limit
+    /// [`max_new_sessions`](crate::SessionsBuilder::max_new_sessions). Only the first call has an
+    /// effect.
+    ///
+    /// Call it in a middleware, before the handler is done. Behind a proxy, the peer of the
+    /// connection is the proxy and not the client. The site must then read the header in which its
+    /// own proxy names the client, and must ignore this header in requests from anywhere else.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{ErrorKind, Sessions, store::MemoryStore};
+    /// use std::net::Ipv4Addr;
+    /// use std::time::Duration;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let sessions = Sessions::builder(MemoryStore::new())
+    ///     .max_new_sessions(1, Duration::from_secs(60))
+    ///     .build()?;
+    /// # let request = http::HeaderMap::new();
+    /// for expected in [None, Some(ErrorKind::TooManyNewSessions)] {
+    ///     let handle = sessions.begin(&request); // without a cookie
+    ///     handle.set_client(Ipv4Addr::LOCALHOST);
+    ///     let session = handle.open().await?;
+    ///     session.set("theme", "dark")?;
+    ///     assert_eq!(session.save().await.err().map(|error| error.kind()), expected);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_client(&self, address: impl Into<IpAddr>) {
+        let inner = self.resolved();
+        // Without a limit, requests that do not open their session need no scope.
+        if inner.core.new_session_limit.is_some() {
+            let _ = inner.scope().client.set(address.into());
+        }
+    }
+
     /// Returns the headers for the saves and logouts that the store has acknowledged so far.
     ///
     /// When [`finish`](crate::Sessions::finish) fails, an adapter applies these effects to its
@@ -388,6 +428,14 @@ impl SessionHandle {
             && !completion.is_failure()
     }
 
+    /// Returns the seconds after which a client that has begun too many sessions may begin another,
+    /// or `None` if there is no such limit.
+    #[cfg(feature = "tower")]
+    pub(crate) fn new_session_secs(&self) -> Option<u64> {
+        let limit = self.0.core.new_session_limit.as_ref()?;
+        Some(limit.per.as_secs())
+    }
+
     /// Returns whether another session layer wraps the layer of this handle.
     #[cfg(feature = "tower")]
     pub(crate) fn is_nested(&self) -> bool {
@@ -414,8 +462,7 @@ struct Inner {
     core: Arc<Core>,
     presented: Presented,
     session: OnceCell<Session>,
-    /// Limits the store calls until the handler is done.
-    call_limit: OnceLock<Arc<CallLimit>>,
+    scope: OnceLock<Arc<RequestScope>>,
     looked_at: AtomicBool,
     finished: AtomicBool,
     /// Whether an inner layer of the same `Sessions` saw the request fail.
@@ -426,6 +473,11 @@ struct Inner {
 }
 
 impl Inner {
+    fn scope(&self) -> &Arc<RequestScope> {
+        let new = || Arc::new(RequestScope::new(self.core.backend.call_limit()));
+        self.scope.get_or_init(new)
+    }
+
     async fn load(&self) -> Result<Session> {
         let core = &self.core;
         if matches!(self.role, Role::Conflicting) {
@@ -439,15 +491,15 @@ impl Inner {
                 ),
             ));
         }
-        let limit = self.call_limit.get_or_init(|| core.backend.call_limit());
-        let opening = Arc::clone(limit).scope(self.presented.open(core));
+        let scope = self.scope();
+        let opening = Arc::clone(&scope.call_limit).scope(self.presented.open(core));
         let Opened { session, refused } = opening.await?;
         let (base, record, tombstone) = match session {
             Loaded::Session((base, record)) => (Some(base), record, None),
             Loaded::Moved(tombstone, _) => (None, Record::blank(core.now()), Some(tombstone)),
             Loaded::Nothing => (None, Record::blank(core.now()), None),
         };
-        let session = Session::new(Arc::clone(core), base, record, Some(Arc::clone(limit)));
+        let session = Session::new(Arc::clone(core), base, record, Some(Arc::clone(scope)));
         if let Some(tombstone) = tombstone {
             session.set_moved(tombstone);
         }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tracing::Instrument;
 
-use super::plan::CommitPoint;
+use super::plan::{Commit, CommitPoint, Plan};
 use super::session::{Inner, Session, UPDATE_TRIES};
 use crate::backend::CallLimit;
 use crate::model::{Error, ErrorKind, Record, Result};
@@ -100,7 +100,8 @@ impl Session {
     /// The part of [`commit`](Self::commit) that runs while the commit has its turn.
     async fn commit_in_turn(&self, point: CommitPoint) -> Result<()> {
         let core = &self.0.core;
-        let commit = self.lock().take_commit(point, core);
+        let mut commit = self.lock().take_commit(point, core);
+        self.admit(&mut commit);
         let flushes = commit.flushes;
         // A logout comes first, so that it is carried out and acknowledged even if the rest fails.
         if commit.end(core).await? {
@@ -118,6 +119,20 @@ impl Session {
         match replayed {
             Some(record) => self.rebase(&record, flushes),
             None => Ok(()),
+        }
+    }
+
+    /// Counts a new session of a visitor who is not logged in, or makes the commit fail if the
+    /// client has begun too many.
+    fn admit(&self, commit: &mut Commit) {
+        let core = &self.0.core;
+        let client = self.0.scope.as_ref().and_then(|scope| scope.client.get());
+        if let (Some(limit), Some(client)) = (&core.new_session_limit, client)
+            && let Ok(Plan::Create(write)) = &commit.plan
+            && write.draft.meta.owner.is_none()
+            && let Err(error) = limit.admit(*client, core.now())
+        {
+            commit.plan = Err(error);
         }
     }
 
@@ -171,13 +186,9 @@ impl UnderWay {
     /// commit after the handler has its own limit, so a logout is sent even if the handler has used
     /// up its time.
     fn call_limit(&self, point: CommitPoint) -> Arc<CallLimit> {
-        let Inner {
-            core,
-            handler_limit,
-            ..
-        } = &*self.session.0;
-        match (point, handler_limit) {
-            (CommitPoint::Save, Some(limit)) => Arc::clone(limit),
+        let Inner { core, scope, .. } = &*self.session.0;
+        match (point, scope) {
+            (CommitPoint::Save, Some(scope)) => Arc::clone(&scope.call_limit),
             (CommitPoint::Save, None) | (CommitPoint::Finish | CommitPoint::Failed, _) => {
                 core.backend.call_limit()
             }

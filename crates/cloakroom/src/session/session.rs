@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use super::core::Core;
 use super::edits::{Edit, Taken};
 use super::plan::CookieUpdate;
+use super::request_scope::RequestScope;
 use super::shared::SharedState;
-use crate::backend::CallLimit;
 use crate::model::{
     Accepts, Error, ErrorKind, Expiry, Item, ItemName, Name, NameOf, Owner, Record, Result,
     SavedEntry, SessionKey, SessionTag, Tombstone, Value, limits,
@@ -1184,18 +1184,23 @@ impl fmt::Debug for Session {
 
 impl Session {
     /// Creates a session from a loaded record, or a new one if `base` is `None`.
-    pub(crate) fn new(
+    pub(super) fn new(
         core: Arc<Core>,
         base: Option<SavedEntry>,
         record: Record,
-        handler_limit: Option<Arc<CallLimit>>,
+        scope: Option<Arc<RequestScope>>,
     ) -> Self {
         Self(Arc::new(Inner {
             core,
-            handler_limit,
+            scope,
             shared: Mutex::new(SharedState::new(base, record)),
             turn: tokio::sync::Mutex::default(),
         }))
+    }
+
+    /// Creates a session outside of a request.
+    pub(crate) fn outside(core: Arc<Core>, base: Option<SavedEntry>, record: Record) -> Self {
+        Self::new(core, base, record, None)
     }
 
     /// Records that the browser sent the key of a session that has moved.
@@ -1260,8 +1265,8 @@ impl Session {
 
 pub(super) struct Inner {
     pub(super) core: Arc<Core>,
-    /// Limits the store calls until the handler is done. `None` for a session outside of a request.
-    pub(super) handler_limit: Option<Arc<CallLimit>>,
+    /// `None` for a session outside of a request.
+    pub(super) scope: Option<Arc<RequestScope>>,
     shared: Mutex<SharedState>,
     /// Held by the commit that is running. See [`CommitQueue`](super::queue::CommitQueue) for why
     /// this lock may be held across an await.

@@ -7,7 +7,7 @@ use crate::backend::Backend;
 use crate::format::Facts;
 use crate::http::{CacheControl, Cookie};
 use crate::model::{Clock, Error, ErrorKind, Result, SystemClock, limits};
-use crate::session::{CommitQueue, Core, OverLimit, Policy, SessionLimit};
+use crate::session::{CommitQueue, Core, NewSessionLimit, OverLimit, Policy, SessionLimit};
 
 /// Configures the sessions of a site. Created by [`Sessions::builder`].
 ///
@@ -34,6 +34,7 @@ pub struct SessionsBuilder {
     cache_control: CacheControl,
     tombstone_age: Duration,
     session_limit: Option<SessionLimit>,
+    new_session_limit: Option<NewSessionLimit>,
     clock: Box<dyn Clock>,
     sweep: Option<Sweep>,
 }
@@ -54,6 +55,7 @@ impl SessionsBuilder {
             cache_control: CacheControl::Private,
             tombstone_age: A_MINUTE,
             session_limit: None,
+            new_session_limit: None,
             clock: Box::new(SystemClock),
             sweep: Some(Sweep::default()),
         }
@@ -210,8 +212,8 @@ impl SessionsBuilder {
     /// Off by default, so that a visitor can return after a long time to a site that was visited
     /// only once. The price of turning it on: one more small write for each new session, and such a
     /// visitor gets a new session. Must be at least a second, and shorter than `max_age`. Building
-    /// fails in formats that do not keep all [facts](crate::format::Facts), such as Django's. Has no
-    /// effect if sessions are kept in cookies.
+    /// fails in formats that do not keep all [facts](crate::format::Facts), such as Django's. Has
+    /// no effect if sessions are kept in cookies.
     ///
     /// # Examples
     /// ```
@@ -390,6 +392,35 @@ impl SessionsBuilder {
         self
     }
 
+    /// Limits how many sessions a client may begin within the time `per` without logging in.
+    ///
+    /// Over the limit, a request that would begin a session fails with
+    /// [`TooManyNewSessions`](ErrorKind::TooManyNewSessions): the layer answers 429 with
+    /// `Retry-After`, and sets no cookie. Requests that only read, requests with a session, and
+    /// logins are never refused.
+    ///
+    /// The site names the client of each request with
+    /// [`SessionHandle::set_client`](crate::SessionHandle::set_client). Requests without a client
+    /// are not limited. IPv6 addresses count as one client if their first 64 bits are equal. Each
+    /// process counts separately, up to 65,536 clients; all further clients share one limit.
+    ///
+    /// Defaults to no limit. The price of a limit: visitors behind one address, such as those of a
+    /// school, share it. Building fails if `max` is zero or `per` is shorter than a second.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use std::time::Duration;
+    ///
+    /// let hour = Duration::from_secs(60 * 60);
+    /// let builder = Sessions::builder(MemoryStore::new()).max_new_sessions(100, hour);
+    /// assert!(builder.build().is_ok());
+    /// ```
+    pub fn max_new_sessions(mut self, max: u32, per: Duration) -> Self {
+        self.new_session_limit = Some(NewSessionLimit::new(max, per));
+        self
+    }
+
     /// Sets how many bytes one session may take in the store: its encoded data, its owner and its
     /// label. Saving a larger session fails with [`TooLarge`](ErrorKind::TooLarge).
     ///
@@ -533,11 +564,13 @@ impl SessionsBuilder {
     ///   [`ttl`](crate::CachedBackend::ttl) of the cache is at least as long as `max_age`, or at
     ///   least as long as `max_lifetime`,
     /// * if the `ttl` is zero,
-    /// * if [`unconfirmed_age`](Self::unconfirmed_age) is shorter than a second, or at least as long
-    ///   as `max_age`,
+    /// * if [`unconfirmed_age`](Self::unconfirmed_age) is shorter than a second, or at least as
+    ///   long as `max_age`,
     /// * if [`tombstone_age`](Self::tombstone_age) is not between 10 seconds and an hour,
     /// * if [`max_sessions`](Self::max_sessions) is zero, or if the store or the format keeps no
     ///   owners for it,
+    /// * if [`max_new_sessions`](Self::max_new_sessions) is zero, or its time is shorter than a
+    ///   second,
     /// * if [`max_size`](Self::max_size) is higher than
     ///   [`SESSION_BYTES`](crate::limits::SESSION_BYTES),
     /// * if the format does not keep the [facts](crate::format::Facts) that an option needs.
@@ -573,6 +606,7 @@ impl SessionsBuilder {
             cookie: self.cookie,
             policy: self.policy,
             session_limit: self.session_limit,
+            new_session_limit: self.new_session_limit,
             cache_control: self.cache_control,
             clock: self.clock,
             queue: CommitQueue::default(),
@@ -600,6 +634,13 @@ impl SessionsBuilder {
     }
 
     fn check_session_limit(&self) -> Result<()> {
+        if let Some(NewSessionLimit { max, per, .. }) = &self.new_session_limit
+            && (*max == 0 || *per < A_SECOND)
+        {
+            return Err(misconfigured(
+                "`max_new_sessions` needs at least one session and a time of at least a second",
+            ));
+        }
         match self.session_limit {
             Some(SessionLimit { max: 0, .. }) => Err(misconfigured(
                 "`max_sessions` must be at least 1; no user could log in otherwise",

@@ -210,7 +210,7 @@ impl Sessions {
     /// # }
     /// ```
     pub fn new_session(&self) -> Session {
-        Session::new(Arc::clone(&self.0), None, Record::blank(self.0.now()), None)
+        Session::outside(Arc::clone(&self.0), None, Record::blank(self.0.now()))
     }
 
     /// Loads the session with this key outside of any request, or returns `None` if there is no
@@ -285,7 +285,7 @@ impl Sessions {
     }
 
     fn session(&self, (base, record): (SavedEntry, Record)) -> Session {
-        Session::new(Arc::clone(&self.0), Some(base), record, None)
+        Session::outside(Arc::clone(&self.0), Some(base), record)
     }
 
     /// Deletes up to `limit` expired entries and returns how many it deleted. Fewer than `limit`
