@@ -67,8 +67,8 @@ impl Builder {
     ///
     /// memcached accepts items of up to 1 MiB, unless it was started with another limit (`-I`). The
     /// 4 KiB are for the key, memcached's header, and the session's owner and label. If you raise
-    /// this size, raise the limit of every server first: a server that receives a too large item
-    /// refuses that item **and removes the previous one**, which ends the session.
+    /// this size, raise the limit of every server first: a server refuses an item above its limit,
+    /// and the session stays as it was.
     ///
     /// # Examples
     /// ```
