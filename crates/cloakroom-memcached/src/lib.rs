@@ -34,6 +34,13 @@
 //! * **A server is down or too slow**: calls for its sessions return
 //!   [`Unavailable`](cloakroom::ErrorKind::Unavailable) within the [`timeout`](Builder::timeout).
 //!   The visitor gets a 503 and keeps the cookie. Sessions on other servers are not affected.
+//! * **A server is down, and another one is up**: new sessions, and sessions that get a new key at
+//!   a login, avoid the server if no connection to it can be opened. The store reports a key on
+//!   this server as taken, so the session layer draws another key. It draws up to eight keys for a
+//!   new session: with one of two servers down, one new visitor in 256 still gets an error. A
+//!   server that accepts connections but does not answer is not avoided. The sessions on the server
+//!   that is down are not moved: their visitors get a 503 until it is back, and then have to log in
+//!   again if it has restarted.
 //! * **One of the site's machines cannot reach a server**: calls of that machine return
 //!   [`Unavailable`](cloakroom::ErrorKind::Unavailable) in the same way. Other machines are not
 //!   affected.

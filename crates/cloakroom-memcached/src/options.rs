@@ -111,7 +111,9 @@ impl Builder {
     /// more than 0. With a short timeout, a visitor gets an error instead of waiting for a server
     /// that is down.
     ///
-    /// A rename consists of up to four calls, each with this timeout. Give the session layer a
+    /// A rename consists of up to four calls, each with this timeout. If a new session belongs on a
+    /// server that is down, the store also asks each other server, with this timeout, until one
+    /// answers. Give the session layer a
     /// longer timeout: the error of this store names the server, but the error of the session layer
     /// does not.
     ///

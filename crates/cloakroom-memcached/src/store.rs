@@ -1,6 +1,8 @@
 use std::fmt;
 use std::future::Future;
+use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -115,6 +117,20 @@ impl MemcachedStore {
         within(self.0.timeout, doing, server, work).await
     }
 
+    /// Returns whether a server other than `server` answers.
+    async fn reaches_a_server_besides(&self, server: &Server) -> bool {
+        for other in &self.0.servers {
+            if ptr::eq(other, server) || other.was_just_unreachable() {
+                continue;
+            }
+            match self.ping_server(other).await {
+                Ok(()) => return true,
+                Err(_) => other.set_unreachable(),
+            }
+        }
+        false
+    }
+
     async fn ping_server(&self, server: &Server) -> Result<()> {
         let work = async {
             let mut lease = server.lease().await?;
@@ -204,18 +220,26 @@ impl Store for MemcachedStore {
             .await
     }
 
+    /// If the server of `key` cannot be reached, and another server can, returns
+    /// [`Outcome::Stale`] as if the key were taken. The caller then draws another key, which may be
+    /// on a server that is up.
     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let doing = "creating a session in memcached";
         let (version, value) = self.encode(doing, new)?;
         let key = self.key(key);
         let server = self.server(&key);
+        if server.was_just_unreachable() && self.reaches_a_server_besides(server).await {
+            return Ok(Outcome::Stale);
+        }
         let new_item = NewItem {
             value: &value,
             exptime: exptime::of(new.meta.expires),
             flags: FLAGS,
         };
+        let is_connected = AtomicBool::new(false);
         let work = async {
             let mut lease = server.lease().await?;
+            is_connected.store(true, Ordering::Relaxed);
             let (written, token) = lease.add(&key, new_item).await?;
             lease.release();
             if written {
@@ -223,8 +247,18 @@ impl Store for MemcachedStore {
             }
             Ok(written)
         };
-        let written = self.timed(doing, server, work).await?;
-        Ok(outcome(written, &new.version()))
+        match self.timed(doing, server, work).await {
+            Ok(written) => Ok(outcome(written, &new.version())),
+            // If there was no connection, nothing was sent, so this call certainly wrote nothing.
+            Err(error) if !is_connected.into_inner() => {
+                server.set_unreachable();
+                match self.reaches_a_server_besides(server).await {
+                    true => Ok(Outcome::Stale),
+                    false => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Takes one round trip if this process loaded the version `seen`, or wrote it with at most
@@ -272,6 +306,9 @@ impl Store for MemcachedStore {
     /// If the future is dropped before step 2, the old entry stays valid, and `to` may hold a copy
     /// whose key was not given to any browser. After step 2, the new entry is valid, and `from` may
     /// hold the tombstone, or the marker for up to a minute.
+    ///
+    /// If the server of `to` cannot be reached, and another server can, returns
+    /// [`Outcome::Stale`], like [`create`](Self::create).
     ///
     /// If the server has no memory for step 3, the session keeps the version of step 1, which is
     /// returned, and the marker expires.

@@ -3,6 +3,7 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Duration, Instant};
 
 use super::answer::{Answer, Code, WriteAnswer};
 use super::command::{Command, NewItem};
@@ -20,6 +21,8 @@ pub(crate) struct Server {
     idle: Mutex<Vec<(Connection, ConnectionNumber)>>,
     /// How many connections have been opened.
     opened: AtomicU64,
+    /// When a call last found that the server cannot be reached.
+    unreachable: Mutex<Option<Instant>>,
 }
 
 /// Identifies the value that an item had when it was loaded or written, for a
@@ -76,11 +79,30 @@ impl Server {
             permits: Semaphore::new(connections),
             idle: Mutex::default(),
             opened: AtomicU64::new(0),
+            unreachable: Mutex::default(),
         }
     }
 
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Records that the server cannot be reached.
+    pub(crate) fn set_unreachable(&self) {
+        let mut unreachable = self
+            .unreachable
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *unreachable = Some(Instant::now());
+    }
+
+    /// Returns whether the server could not be reached in the last second.
+    pub(crate) fn was_just_unreachable(&self) -> bool {
+        let unreachable = self
+            .unreachable
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        unreachable.is_some_and(|at| at.elapsed() < UNREACHABLE_PAUSE)
     }
 
     /// Returns a connection for one call. Waits while all connections are in use.
@@ -259,5 +281,9 @@ fn token_of(new_item: NewItem<'_>, check: &Answer, seen: ConnectionNumber) -> Op
     }
     token(check, seen).filter(|_| check.flags == Some(new_item.flags))
 }
+
+/// How long new sessions avoid a server that could not be reached. Without a pause, every new
+/// visitor would wait for a server that does not even refuse connections.
+const UNREACHABLE_PAUSE: Duration = Duration::from_secs(1);
 
 const UNEXPECTED: Fault = Fault::Garbled("an answer that does not fit the command");
