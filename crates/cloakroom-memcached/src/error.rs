@@ -38,6 +38,11 @@ pub(crate) fn too_large(doing: &str, size: usize, limit: usize) -> Error {
     )
 }
 
+/// Returns whether the server has refused to write the item. Then it has changed nothing.
+pub(crate) fn is_refusal(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Full | ErrorKind::TooLarge)
+}
+
 type Explained = (
     ErrorKind,
     &'static str,
@@ -96,14 +101,18 @@ fn explain(fault: Fault) -> Explained {
 
 fn refused(text: String) -> Explained {
     let (kind, why) = match &*text {
-        text if text.starts_with("SERVER_ERROR out of memory") => (
-            ErrorKind::Full,
-            "the server has no memory for the item; raise its `-m`, or start it without `-M`",
-        ),
+        // The second text is for an item that memcached stores in several pieces.
+        text if text.starts_with("SERVER_ERROR out of memory")
+            || text.starts_with("SERVER_ERROR Out of memory") =>
+        {
+            (
+                ErrorKind::Full,
+                "the server has no memory for the item; raise its `-m`, or start it without `-M`",
+            )
+        }
         text if text.starts_with("SERVER_ERROR object too large") => (
             ErrorKind::TooLarge,
-            "the entry exceeds the server's item limit, and the server removed the previous entry; \
-             raise the server's `-I` or lower max_size",
+            "the entry exceeds the server's item limit; raise the server's `-I` or lower max_size",
         ),
         _ => (
             ErrorKind::Unavailable,
@@ -132,6 +141,8 @@ mod tests {
         );
         assert!(full.source().is_some());
         assert_eq!(full.kind(), ErrorKind::Full);
+        let large = refused("SERVER_ERROR Out of memory during read");
+        assert_eq!(large.kind(), ErrorKind::Full);
         let large = refused("SERVER_ERROR object too large for cache");
         assert_eq!(large.kind(), ErrorKind::TooLarge);
         assert_eq!(refused("ERROR").kind(), ErrorKind::Unavailable);

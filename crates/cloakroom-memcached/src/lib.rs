@@ -34,14 +34,25 @@
 //! * **A server is down or too slow**: calls for its sessions return
 //!   [`Unavailable`](cloakroom::ErrorKind::Unavailable) within the [`timeout`](Builder::timeout).
 //!   The visitor gets a 503 and keeps the cookie. Sessions on other servers are not affected.
+//! * **A server is down, and another one is up**: new sessions, and sessions that get a new key at
+//!   a login, avoid the server if no connection to it can be opened. The store reports a key on
+//!   this server as taken, so the session layer draws another key. It draws up to eight keys for a
+//!   new session: with one of two servers down, one new visitor in 256 still gets an error. A
+//!   server that accepts connections but does not answer is not avoided. The sessions on the server
+//!   that is down are not moved: their visitors get a 503 until it is back, and then have to log in
+//!   again if it has restarted.
 //! * **One of the site's machines cannot reach a server**: calls of that machine return
 //!   [`Unavailable`](cloakroom::ErrorKind::Unavailable) in the same way. Other machines are not
 //!   affected.
 //! * **The memory of a server is full**: the server removes the least recently used sessions. If it
-//!   was started with `-M`, saves return [`Full`](cloakroom::ErrorKind::Full) instead.
+//!   was started with `-M`, calls that write return [`Full`](cloakroom::ErrorKind::Full) instead,
+//!   and leave the session as it was. This includes a login, a touch, and a save that makes the
+//!   session smaller, because memcached needs memory for the new item before it frees the old one.
+//!   An outdated save may return `Full` instead of
+//!   [`Stale`](cloakroom::store::Outcome::Stale). Loads and logouts need no memory.
 //! * **The item limit of a server (`-I`) is too low for [`max_size`](Builder::max_size)**: a save
-//!   above that limit returns [`TooLarge`](cloakroom::ErrorKind::TooLarge) and ends the session,
-//!   because memcached removes an item that it fails to replace.
+//!   above that limit returns [`TooLarge`](cloakroom::ErrorKind::TooLarge), and leaves the session
+//!   as it was.
 //!
 //! ## In production
 //! Let only the site's machines reach the servers: anyone who can connect can read and change every
@@ -61,9 +72,12 @@
 //! | call | round trips |
 //! |---|---|
 //! | load, create, delete | 1 |
-//! | save | 1, or 2 if this process neither loaded nor wrote the version that the save replaces |
+//! | save | 1, or 2 if this process neither loaded the version that the save replaces nor wrote it with at most 4 KiB |
 //! | touch | 2 |
-//! | rename, at login | 3, or 4 if it leaves no tombstone |
+//! | rename, at login | 3, or 4 if it leaves no tombstone; 1 more for a session above 4 KiB, or one that this process has not loaded |
+//!
+//! The server returns a value of up to 4 KiB after it was written, so that the next save needs no
+//! load.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -67,8 +67,8 @@ impl Builder {
     ///
     /// memcached accepts items of up to 1 MiB, unless it was started with another limit (`-I`). The
     /// 4 KiB are for the key, memcached's header, and the session's owner and label. If you raise
-    /// this size, raise the limit of every server first: a server that receives a too large item
-    /// refuses that item **and removes the previous one**, which ends the session.
+    /// this size, raise the limit of every server first: a server refuses an item above its limit,
+    /// and the session stays as it was.
     ///
     /// # Examples
     /// ```
@@ -111,7 +111,9 @@ impl Builder {
     /// more than 0. With a short timeout, a visitor gets an error instead of waiting for a server
     /// that is down.
     ///
-    /// A rename consists of up to four calls, each with this timeout. Give the session layer a
+    /// A rename consists of up to four calls, each with this timeout. If a new session belongs on a
+    /// server that is down, the store also asks each other server, with this timeout, until one
+    /// answers. Give the session layer a
     /// longer timeout: the error of this store names the server, but the error of the session layer
     /// does not.
     ///

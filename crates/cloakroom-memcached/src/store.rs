@@ -1,13 +1,16 @@
 use std::fmt;
 use std::future::Future;
+use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, SaveId, Store, Version};
 use cloakroom::{Result, StoreKey};
 
-use crate::client::{Fault, Key, NewItem, Server, Token};
+use crate::client::{Change, Fault, Key, NewItem, Server, Token};
+use crate::error::is_refusal;
 use crate::limit::within;
 use crate::options::MAX_EXTRA;
 use crate::swap::Swap;
@@ -114,6 +117,30 @@ impl MemcachedStore {
         within(self.0.timeout, doing, server, work).await
     }
 
+    /// Returns whether a server other than `server` answers.
+    async fn reaches_a_server_besides(&self, server: &Server) -> bool {
+        for other in &self.0.servers {
+            if ptr::eq(other, server) || other.was_just_unreachable() {
+                continue;
+            }
+            match self.ping_server(other).await {
+                Ok(()) => return true,
+                Err(_) => other.set_unreachable(),
+            }
+        }
+        false
+    }
+
+    async fn ping_server(&self, server: &Server) -> Result<()> {
+        let work = async {
+            let mut lease = server.lease().await?;
+            lease.ping().await?;
+            lease.release();
+            Ok(())
+        };
+        self.timed("pinging memcached", server, work).await
+    }
+
     /// Replaces the entry at `key` if it has the version `seen`. The version of `new_item` is
     /// `new`. Returns whether the entry was replaced.
     async fn replace(
@@ -129,7 +156,9 @@ impl MemcachedStore {
         let work = async {
             let mut lease = server.lease().await?;
             let swap = self.swap(&key, seen);
-            let written = swap.write(&mut lease, new, new_item).await?;
+            let written = swap
+                .change(&mut lease, new, Change::Replace(new_item))
+                .await?;
             lease.release();
             Ok(written)
         };
@@ -148,8 +177,7 @@ impl MemcachedStore {
     /// Checks the size of a draft and encodes it. Returns the version of the draft and the encoded
     /// value.
     ///
-    /// The size is checked before anything is sent: a server that receives a too large item refuses
-    /// that item and also removes the previous one.
+    /// The size is checked before anything is sent, so the limit does not depend on the server.
     fn encode(&self, doing: &str, new: &Draft) -> Result<(u64, Vec<u8>)> {
         let (data, size) = (new.data.len(), value::size(new));
         let max_size = self.0.max_size;
@@ -192,18 +220,26 @@ impl Store for MemcachedStore {
             .await
     }
 
+    /// If the server of `key` cannot be reached, and another server can, returns
+    /// [`Outcome::Stale`] as if the key were taken. The caller then draws another key, which may be
+    /// on a server that is up.
     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let doing = "creating a session in memcached";
         let (version, value) = self.encode(doing, new)?;
         let key = self.key(key);
         let server = self.server(&key);
+        if server.was_just_unreachable() && self.reaches_a_server_besides(server).await {
+            return Ok(Outcome::Stale);
+        }
         let new_item = NewItem {
             value: &value,
             exptime: exptime::of(new.meta.expires),
             flags: FLAGS,
         };
+        let is_connected = AtomicBool::new(false);
         let work = async {
             let mut lease = server.lease().await?;
+            is_connected.store(true, Ordering::Relaxed);
             let (written, token) = lease.add(&key, new_item).await?;
             lease.release();
             if written {
@@ -211,11 +247,22 @@ impl Store for MemcachedStore {
             }
             Ok(written)
         };
-        let written = self.timed(doing, server, work).await?;
-        Ok(outcome(written, &new.version()))
+        match self.timed(doing, server, work).await {
+            Ok(written) => Ok(outcome(written, &new.version())),
+            // If there was no connection, nothing was sent, so this call certainly wrote nothing.
+            Err(error) if !is_connected.into_inner() => {
+                server.set_unreachable();
+                match self.reaches_a_server_besides(server).await {
+                    true => Ok(Outcome::Stale),
+                    false => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
     }
 
-    /// Takes one round trip if this process loaded or wrote the version `seen`, otherwise two.
+    /// Takes one round trip if this process loaded the version `seen`, or wrote it with at most
+    /// 4 KiB, otherwise two.
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in memcached";
         let (version, value) = self.encode(doing, new)?;
@@ -259,6 +306,12 @@ impl Store for MemcachedStore {
     /// If the future is dropped before step 2, the old entry stays valid, and `to` may hold a copy
     /// whose key was not given to any browser. After step 2, the new entry is valid, and `from` may
     /// hold the tombstone, or the marker for up to a minute.
+    ///
+    /// If the server of `to` cannot be reached, and another server can, returns
+    /// [`Outcome::Stale`], like [`create`](Self::create).
+    ///
+    /// If the server has no memory for step 3, the session keeps the version of step 1, which is
+    /// returned, and the marker expires.
     async fn rename(
         &self,
         from: &StoreKey,
@@ -293,9 +346,19 @@ impl Store for MemcachedStore {
             exptime,
             flags: FLAGS,
         };
-        if !self.replace(doing, from, seen, version, left).await? {
-            self.delete(to).await?;
-            return Ok(Outcome::Stale);
+        match self.replace(doing, from, seen, version, left).await {
+            Ok(true) => {}
+            Ok(false) => {
+                self.delete(to).await?;
+                return Ok(Outcome::Stale);
+            }
+            Err(error) => {
+                if is_refusal(&error) {
+                    // The copy expires if it cannot be deleted.
+                    let _ = self.delete(to).await;
+                }
+                return Err(error);
+            }
         }
 
         // The version of `new` is written to `to` before the marker, which also has that version,
@@ -306,17 +369,26 @@ impl Store for MemcachedStore {
             exptime: exptime::of(new.meta.expires),
             flags: FLAGS,
         };
-        // The result is `false` if the server has evicted the copy. Then the session is lost, like
-        // any evicted session, and there is nothing to do.
-        let _ = self.replace(doing, to, copied, version, new_item).await?;
+        match self.replace(doing, to, copied, version, new_item).await {
+            // If the result is `false`, the server has evicted the copy. Then the session is lost,
+            // like any evicted session, and there is nothing to do.
+            Ok(_) => {}
+            // The session has moved, so this is not a failure of the call. The marker is not
+            // deleted: the entry at `to` does not prove that the session has moved.
+            Err(error) if is_refusal(&error) => {
+                return Ok(Outcome::Written(copy.version()));
+            }
+            Err(error) => return Err(error),
+        }
         if tombstone.is_none() {
             self.delete(from).await?;
         }
         Ok(Outcome::Written(new.version()))
     }
 
-    /// Takes two round trips, because the value also contains the expiry, and memcached cannot
-    /// change a part of a value.
+    /// Takes two round trips, because the value also contains the times, and memcached cannot
+    /// change a part of a value. If the server has no memory for the new value, the entry keeps its
+    /// times.
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let Some(number) = seen.save_id().map(SaveId::get) else {
             return Ok(Outcome::Stale);
@@ -340,13 +412,7 @@ impl Store for MemcachedStore {
     /// Succeeds only if every server answers, because each server has some of the sessions.
     async fn ping(&self) -> Result<()> {
         for server in &self.0.servers {
-            let work = async {
-                let mut lease = server.lease().await?;
-                lease.ping().await?;
-                lease.release();
-                Ok(())
-            };
-            self.timed("pinging memcached", server, work).await?;
+            self.ping_server(server).await?;
         }
         Ok(())
     }

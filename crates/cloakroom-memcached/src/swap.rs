@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use crate::client::{Fault, Item, Key, Lease, NewItem, Swapped, Token};
+use crate::client::{Change, Fault, Item, Key, Lease, NewItem, Swapped, Token};
 use crate::token_cache::TokenCache;
 
 /// A compare-and-swap by a version that is inside the value.
@@ -17,15 +17,15 @@ pub(crate) struct Swap<'a, V> {
 }
 
 impl<V: Copy + Eq> Swap<'_, V> {
-    /// Replaces the item if it has the version `seen`. The version of `new_item` is `new`. Returns
-    /// whether the item was replaced.
+    /// Changes the item if it has the version `seen`. Its version afterwards is `new`. Returns
+    /// whether the item was changed.
     ///
-    /// Takes one round trip if this process loaded or wrote the version `seen`, otherwise two.
-    pub(crate) async fn write(
+    /// Takes one round trip if the token of the version `seen` is cached, otherwise two.
+    pub(crate) async fn change(
         &self,
         lease: &mut Lease<'_>,
         new: V,
-        new_item: NewItem<'_>,
+        change: Change<'_>,
     ) -> Result<bool, Fault> {
         let cached = self.tokens.get(self.key, self.seen);
         let mut cached = cached.filter(|token| lease.accepts(token));
@@ -37,7 +37,7 @@ impl<V: Copy + Eq> Swap<'_, V> {
                     None => return Ok(false),
                 },
             };
-            match lease.swap(self.key, new_item, token).await? {
+            match lease.swap(self.key, change, token).await? {
                 Swapped::Done(token) => {
                     self.tokens.insert(self.key, new, token);
                     return Ok(true);
@@ -52,24 +52,27 @@ impl<V: Copy + Eq> Swap<'_, V> {
         Err(Fault::Contended)
     }
 
-    /// Replaces the value with `change(value)` if the item has the version `seen`. Returns whether
-    /// the value was replaced. The item keeps its version and its flags.
+    /// Replaces the value with `new_value(value)` if the item has the version `seen`. Returns
+    /// whether the value was replaced. The item keeps its version and its flags.
     pub(crate) async fn rewrite(
         &self,
         lease: &mut Lease<'_>,
         exptime: i64,
-        change: impl Fn(Bytes) -> Result<Bytes, Fault>,
+        new_value: impl Fn(Bytes) -> Result<Bytes, Fault>,
     ) -> Result<bool, Fault> {
         for _ in 0..SWAP_TRIES {
             let Some(item) = self.item(lease).await? else {
                 return Ok(false);
             };
             let new_item = NewItem {
-                value: &change(item.value)?,
+                value: &new_value(item.value)?,
                 exptime,
                 flags: item.flags,
             };
-            match lease.swap(self.key, new_item, item.token).await? {
+            match lease
+                .swap(self.key, Change::Replace(new_item), item.token)
+                .await?
+            {
                 Swapped::Done(token) => {
                     self.tokens.insert(self.key, self.seen, token);
                     return Ok(true);

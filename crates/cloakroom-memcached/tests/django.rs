@@ -42,33 +42,27 @@ async fn keys_values_flags_and_times_are_sent_as_django_sends_them() {
         let (at, new) = session(&case);
         let (key, exptime) = (case["key"].as_str().unwrap(), &case["exptime"]);
         let (len, flags) = (new.data.len(), &case["flags"]);
-        let command = format!("ms {key} {len} T{exptime} F{flags} c");
+        let command = format!("{key} {flags} {exptime} {len}");
 
         let (seen, mut peer) = both(async { written(cache.create(&at, &new).await) }, async {
             let mut peer = fake.accept().await;
-            let request = peer.answer("HD c7").await;
-            assert_eq!(request.command(), format!("{command} ME"), "{name}");
+            let request = peer.store(7).await;
+            assert_eq!(request.line, format!("add {command}"), "{name}");
             assert_eq!(request.value, new.data, "{name}");
             peer
         })
         .await;
         let save = cache.save(&at, &seen, &new);
-        let (saved, request) = both(save, peer.answer("HD c8")).await;
+        let (saved, request) = both(save, peer.store(8)).await;
         written(saved);
-        assert_eq!(request.command(), format!("{command} C7"), "{name}");
+        assert_eq!(request.line, format!("cas {command} 7"), "{name}");
         assert_eq!(request.value, new.data, "{name}");
         let meta = &new.meta;
-        let (touched, request) = both(cache.touch(&at, &seen, meta), async {
-            assert_eq!(
-                peer.answer_flagged(&new.data, 8, 1).await.command(),
-                format!("mg {key} v c f k")
-            );
-            peer.answer("HD c9").await
-        })
-        .await;
+        let touch = cache.touch(&at, &seen, meta);
+        let (touched, request) = both(touch, peer.answer("HD")).await;
         assert!(written(touched) == seen);
-        assert_eq!(request.command(), format!("{command} C8"), "{name}");
-        assert_eq!(request.value, new.data, "{name}");
+        let command = format!("md {key} I T{exptime} C8");
+        assert_eq!(request.command(), command, "{name}");
     }
 }
 
@@ -257,7 +251,7 @@ async fn a_call_whose_answer_was_lost_is_applied_once_and_a_load_shows_its_effec
     let new = draft("one");
     let (lost, ()) = both(
         cache.create(&key(1), &new),
-        apply_without_answer(&fake, &mut site, "HD"),
+        apply_without_answer(&fake, &mut site, "STORED"),
     )
     .await;
     assert_eq!(lost.unwrap_err().kind(), ErrorKind::Unavailable);
@@ -269,7 +263,7 @@ async fn a_call_whose_answer_was_lost_is_applied_once_and_a_load_shows_its_effec
         let mut peer = fake.accept().await;
         let cas = site.cas(&key(1)).await;
         peer.answer_flagged(b"one", cas, 1).await;
-        apply_and_close(&mut peer, &mut site, "HD").await;
+        apply_and_close(&mut peer, &mut site, "STORED").await;
     })
     .await;
     assert_eq!(lost.unwrap_err().kind(), ErrorKind::Unavailable);
@@ -300,7 +294,7 @@ async fn a_move_whose_answer_was_lost_leaves_the_old_session_or_the_new_one() {
     let (from, to) = (key(1), key(2));
     let (lost, ()) = both(
         cache.rename(&from, &seen, &to, &new, None),
-        apply_without_answer(&fake, &mut site, "HD"),
+        apply_without_answer(&fake, &mut site, "STORED"),
     )
     .await;
     assert_eq!(lost.unwrap_err().kind(), ErrorKind::Unavailable);
@@ -309,7 +303,7 @@ async fn a_move_whose_answer_was_lost_leaves_the_old_session_or_the_new_one() {
     let to = key(3);
     let (lost, ()) = both(cache.rename(&from, &seen, &to, &new, None), async {
         let mut peer = fake.accept().await;
-        peer.answer("HD c1").await;
+        peer.store(1).await;
         let cas = site.cas(&key(1)).await;
         peer.answer_flagged(b"old", cas, 1).await;
         apply_and_close(&mut peer, &mut site, "HD").await;
@@ -397,29 +391,53 @@ async fn create_load_save_and_delete_take_one_round_trip_each_and_rename_takes_t
 
     let (seen, mut peer) = both(async { written(cache.create(&from, &one).await) }, async {
         let mut peer = fake.accept().await;
-        peer.answer("HD c1").await;
+        peer.store(1).await;
         peer
     })
     .await;
     let (loaded, _) = both(cache.load(&from), peer.answer_flagged(b"one", 2, 1)).await;
     assert!(loaded.unwrap().unwrap().version == seen);
     // The save uses the CAS number that the load returned.
-    let (saved, request) = both(cache.save(&from, &seen, &two), peer.answer("HD c3")).await;
+    let (saved, request) = both(cache.save(&from, &seen, &two), peer.store(3)).await;
     let seen = written(saved);
-    assert!(request.command().ends_with(" C2"), "{}", request.line);
+    assert!(request.line.ends_with(" 2"), "{}", request.line);
     let (moved, requests) = both(cache.rename(&from, &seen, &to, &one, None), async {
-        [peer.answer("HD c4").await, peer.answer("HD c5").await]
+        [peer.store(4).await, peer.answer("HD").await]
     })
     .await;
     written(moved);
     let [copy, gone] = requests;
-    assert!(copy.command().ends_with(" ME"), "{}", copy.line);
+    assert!(copy.line.starts_with("add "), "{}", copy.line);
     assert_eq!(copy.value, "one".as_bytes());
     let start = ":1:django.contrib.sessions.cache".to_owned() + text(&from);
-    assert_eq!(gone.command(), format!("ms {start} 0 T-1 F1 c C3"));
+    assert_eq!(gone.command(), format!("md {start} C3"));
     let (deleted, request) = both(cache.delete(&to), peer.answer("HD")).await;
     deleted.unwrap();
     assert!(request.line.starts_with("md "));
+}
+
+#[tokio::test]
+async fn django_reads_and_replaces_a_session_that_was_touched() {
+    let Some(mut site) = Site::new().await else {
+        return;
+    };
+    let cache = site.cache.clone();
+    let new = draft("data");
+    let seen = written(cache.create(&key(1), &new).await);
+
+    for _ in 0..2 {
+        assert!(written(cache.touch(&key(1), &seen, &new.meta).await) == seen);
+        let name = site.name(&key(1));
+        assert_eq!(site.plain.get(&name).await.unwrap(), (1, b"data".to_vec()));
+        holds(&cache, &key(1), "data").await;
+    }
+    let seen = written(cache.save(&key(1), &seen, &draft("saved")).await);
+    written(cache.touch(&key(1), &seen, &new.meta).await);
+    let name = site.name(&key(1));
+    site.plain.set(&name, 1, 60, b"by Django").await;
+    stale(cache.touch(&key(1), &seen, &new.meta).await);
+    holds(&cache, &key(1), "by Django").await;
+    assert!(site.plain.left(&name).await <= 60);
 }
 
 /// A cache, and a second client of its server that acts as a Django site.
@@ -495,9 +513,9 @@ async fn apply_without_answer(fake: &Fake, site: &mut Site, code: &str) {
 /// connection instead of answering.
 async fn apply_and_close(peer: &mut Peer, site: &mut Site, code: &str) {
     let request = peer.request().await;
-    let end: &[u8] = match request.line.starts_with("ms ") {
-        true => b"\r\n",
-        false => b"",
+    let end: &[u8] = match request.check {
+        Some(_) => b"\r\n",
+        None => b"",
     };
     let bytes = [request.line.as_bytes(), b"\r\n", &request.value, end].concat();
     let answer = site.plain.ask(bytes).await;

@@ -25,12 +25,12 @@ async fn a_create_a_load_and_a_save_take_one_round_trip_each() {
         async { written(store.create(&at(1), &first).await) },
         async {
             let mut peer = fake.accept().await;
-            let request = peer.answer("HD c7").await;
+            let request = peer.store(7).await;
             let size = request.value.len();
             // The expiry of a draft, rounded up to seconds, plus the grace period of 300 seconds.
             assert_eq!(
                 request.command(),
-                format!("ms test:{} {size} T2000000301 F0 c ME", KEY_1)
+                format!("add test:{KEY_1} 0 2000000301 {size}")
             );
             peer
         },
@@ -38,23 +38,20 @@ async fn a_create_a_load_and_a_save_take_one_round_trip_each() {
     .await;
     let (seen, value) = loaded(&store, &mut peer, value_of(&first).await, 7).await;
     assert_eq!(value.command(), format!("mg test:{KEY_1} v c f k"));
-    let (outcome, request) = both(store.save(&at(1), &seen, &second), peer.answer("HD c8")).await;
+    let (outcome, request) = both(store.save(&at(1), &seen, &second), peer.store(8)).await;
 
     assert_eq!(outcome.unwrap(), Outcome::Written(second.version()));
     let size = request.value.len();
     assert_eq!(
         request.command(),
-        format!("ms test:{KEY_1} {size} T2000000301 F0 c C7")
+        format!("cas test:{KEY_1} 0 2000000301 {size} 7")
     );
 
     // The next save uses the CAS number in the answer to this save.
-    let (outcome, request) = both(
-        store.save(&at(1), &second.version(), &first),
-        peer.answer("HD c9"),
-    )
-    .await;
+    let (outcome, request) =
+        both(store.save(&at(1), &second.version(), &first), peer.store(9)).await;
     written(outcome);
-    assert!(request.command().ends_with(" C8"));
+    assert!(request.line.ends_with(" 8"));
 }
 
 #[tokio::test]
@@ -68,9 +65,12 @@ async fn a_save_of_a_session_that_this_process_has_not_loaded_loads_the_session_
         let mut peer = fake.accept().await;
         peer.answer_value(&value, 41).await;
         // The test acts as if a touch had changed the CAS number, but not the version.
-        assert!(peer.answer("EX c0").await.command().ends_with(" C41"));
+        let request = peer.request().await;
+        assert!(request.line.ends_with(" 41"));
+        let check = format!("HD c42 f0 ktest:{KEY_1} {}", request.opaque());
+        peer.send(format!("EXISTS\r\n{check}\r\n")).await;
         peer.answer_value(&value, 42).await;
-        assert!(peer.answer("HD c43").await.command().ends_with(" C42"));
+        assert!(peer.store(43).await.line.ends_with(" 42"));
     })
     .await;
 
@@ -139,7 +139,7 @@ async fn a_rename_writes_the_new_version_to_the_new_key_before_it_deletes_the_ol
     let (old, new) = (draft("old"), draft("new"));
     let (_, mut peer) = both(store.create(&at(1), &old), async {
         let mut peer = fake.accept().await;
-        peer.answer("HD c1").await;
+        peer.store(1).await;
         peer
     })
     .await;
@@ -148,9 +148,10 @@ async fn a_rename_writes_the_new_version_to_the_new_key_before_it_deletes_the_ol
         store.rename(&at(1), &old.version(), &at(2), &new, None),
         async {
             let mut requests = Vec::new();
-            for code in ["HD c2", "HD c3", "HD c4", "HD"] {
-                requests.push(peer.answer(code).await);
+            for cas in [2, 3, 4] {
+                requests.push(peer.store(cas).await);
             }
+            requests.push(peer.answer("HD").await);
             requests
         },
     )
@@ -161,17 +162,17 @@ async fn a_rename_writes_the_new_version_to_the_new_key_before_it_deletes_the_ol
         panic!("a rename must send four requests");
     };
     let value = value_of(&new).await;
-    assert!(copy.line.starts_with(&format!("ms test:{KEY_2} ")));
+    assert!(copy.line.starts_with(&format!("add test:{KEY_2} ")));
     assert_ne!(copy.value, value, "the copy must have another version");
-    assert!(marker.line.starts_with(&format!("ms test:{KEY_1} ")));
-    assert!(marker.command().contains(" T60 "), "{}", marker.line);
+    assert!(marker.line.starts_with(&format!("cas test:{KEY_1} ")));
+    assert!(marker.line.contains(" 60 "), "{}", marker.line);
     assert_eq!(
         marker.value[1..9],
         value[1..9],
         "the marker must have the version of the moved session"
     );
-    assert!(final_entry.line.starts_with(&format!("ms test:{KEY_2} ")));
-    assert!(final_entry.command().ends_with(" C2"));
+    assert!(final_entry.line.starts_with(&format!("cas test:{KEY_2} ")));
+    assert!(final_entry.line.ends_with(" 2"));
     assert_eq!(final_entry.value, value);
     assert_eq!(delete.command(), format!("md test:{KEY_1}"));
 }
@@ -183,10 +184,10 @@ async fn an_expiry_is_sent_as_a_point_in_time() {
     let mut peer = None;
 
     for (expires, exptime) in [
-        (2_000_000_000_000, " T2000000300 "),
-        (2_000_000_000_001, " T2000000301 "),
-        (4_102_444_800_000, " T0 "),
-        (1_000, " T-1 "),
+        (2_000_000_000_000, " 0 2000000300 "),
+        (2_000_000_000_001, " 0 2000000301 "),
+        (4_102_444_800_000, " 0 0 "),
+        (1_000, " 0 -1 "),
     ] {
         let mut new = draft("");
         new.meta.expires = from_millis(expires);
@@ -194,7 +195,7 @@ async fn an_expiry_is_sent_as_a_point_in_time() {
             if peer.is_none() {
                 peer = Some(fake.accept().await);
             }
-            peer.as_mut().unwrap().answer("HD c1").await
+            peer.as_mut().unwrap().store(1).await
         })
         .await;
         written(outcome);
@@ -258,7 +259,7 @@ async fn an_answer_that_does_not_match_the_command_is_an_error_and_closes_the_co
         b"EN O2\r\n".to_vec(),
         // An answer to another command.
         b"HD O1\r\n".to_vec(),
-        b"NS O1\r\n".to_vec(),
+        b"NOT_STORED\r\n".to_vec(),
         b"MN\r\n".to_vec(),
         // More than one answer.
         b"EN O1\r\nEN O2\r\n".to_vec(),
@@ -288,6 +289,91 @@ async fn an_answer_that_does_not_match_the_command_is_an_error_and_closes_the_co
         );
         assert!(peer.is_closed().await, "{}", bytes.escape_ascii());
     }
+}
+
+#[tokio::test]
+async fn the_result_of_a_write_is_unknown_without_the_answer_to_the_command_behind_it() {
+    let fake = Fake::start().await;
+    let store = fake.store();
+    let another = value_of(&draft("another")).await;
+    let size = another.len();
+    let answer = |head: &str| [head.as_bytes(), b"\r\n", &another, b"\r\n"].concat();
+
+    let not_answers = [
+        b"".to_vec(),
+        b"STORED\r\n".to_vec(),
+        b"NOT_STORED\r\n".to_vec(),
+        b"STORED\r\nSTORED\r\n".to_vec(),
+        b"EXISTS\r\nEN O1\r\n".to_vec(),
+        b"HD O1\r\nEN O1\r\n".to_vec(),
+        b"STORED\r\nEN O2\r\n".to_vec(),
+        b"STORED\r\nEN O1\r\nEN O1\r\n".to_vec(),
+        b"STORED\r\nHD c1 O1\r\n".to_vec(),
+        // The item was stored, so this must not look as if there had been no room.
+        b"STORED\r\nSERVER_ERROR out of memory writing get response\r\n".to_vec(),
+        b"STORED\r\nVA 18446744073709551615 c1 O1\r\n".to_vec(),
+        answer(&format!("STORED\r\nVA {size} c1 f0 ktest:{KEY_2} O1")),
+        answer(&format!("STORED\r\nVA {size} c1 f0 ktest:{KEY_1} O2")),
+    ];
+    for bytes in not_answers {
+        let new = draft("");
+        let (unknown, mut peer) = both(store.create(&at(1), &new), async {
+            let mut peer = fake.accept().await;
+            peer.request().await;
+            peer.send(&bytes).await;
+            peer.close().await;
+            peer
+        })
+        .await;
+        let error = unknown.unwrap_err();
+        assert_eq!(
+            error.kind(),
+            ErrorKind::Unavailable,
+            "{}",
+            bytes.escape_ascii()
+        );
+        assert!(peer.is_closed().await, "{}", bytes.escape_ascii());
+    }
+}
+
+#[tokio::test]
+async fn a_cas_number_that_may_be_that_of_another_write_is_not_used() {
+    let fake = Fake::start().await;
+    let store = fake.store();
+    let another = value_of(&draft("another")).await;
+    let (new, large) = (draft("new"), draft("x".repeat(5_000)));
+
+    let (seen, mut peer) = both(async { written(store.create(&at(1), &new).await) }, async {
+        let mut peer = fake.accept().await;
+        let request = peer.request().await;
+        // Another process saved the session between the two commands.
+        peer.send(request.stored(8, &another)).await;
+        peer
+    })
+    .await;
+    let (outcome, request) = both(
+        store.save(&at(1), &seen, &large),
+        peer.answer_value(&another, 8),
+    )
+    .await;
+    assert!(request.line.starts_with("mg "));
+    assert_eq!(outcome.unwrap(), Outcome::Stale);
+
+    // A large value does not come back.
+    let (seen, request) = both(
+        async { written(store.create(&at(2), &large).await) },
+        peer.store(9),
+    )
+    .await;
+    assert!(!request.check.unwrap().contains(" v "));
+    let (outcome, request) = both(store.save(&at(2), &seen, &new), async {
+        let key = peer.request().await;
+        peer.send(format!("EN {}\r\n", key.opaque())).await;
+        key
+    })
+    .await;
+    assert!(request.line.starts_with("mg "));
+    assert_eq!(outcome.unwrap(), Outcome::Stale);
 }
 
 #[tokio::test]
@@ -568,7 +654,7 @@ async fn value_of(draft: &cloakroom::store::Draft) -> Vec<u8> {
     let store = fake.store();
     let key = at(1);
     let (outcome, request) = both(store.create(&key, draft), async {
-        fake.accept().await.answer("HD c1").await
+        fake.accept().await.store(1).await
     })
     .await;
     written(outcome);

@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::Fault;
 
-/// The answer to a meta command.
+/// The answer to a command. Only the answer to a meta command has fields.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) code: Code,
@@ -25,12 +25,25 @@ pub(crate) enum Code {
     Done,
     /// `EN` and `NF`: there is no such item.
     Missing,
-    /// `EX`: the item was not replaced, because its CAS number is not the one in the command.
+    /// `EX`: nothing was changed, because the item's CAS number is not the one in the command.
     Exists,
-    /// `NS`: the item was not stored, because there already is an item with this key.
-    NotStored,
+    /// The answer to a classic write.
+    Classic(WriteAnswer),
     /// `MN`: the answer to `mn`.
     Pong,
+}
+
+/// The result of a classic write.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum WriteAnswer {
+    /// `STORED`: the item was stored.
+    Stored,
+    /// `NOT_STORED`: the item was not added, because there already is an item with this key.
+    NotStored,
+    /// `EXISTS`: the item was not replaced, because its CAS number is not the one in the command.
+    Exists,
+    /// `NOT_FOUND`: there is no item to replace.
+    NotFound,
 }
 
 /// Parses answers from the bytes of a server, which may arrive in pieces of any size.
@@ -86,7 +99,10 @@ impl Reader {
             b"HD" => Code::Done,
             b"EN" | b"NF" => Code::Missing,
             b"EX" => Code::Exists,
-            b"NS" => Code::NotStored,
+            b"STORED" => Code::Classic(WriteAnswer::Stored),
+            b"NOT_STORED" => Code::Classic(WriteAnswer::NotStored),
+            b"EXISTS" => Code::Classic(WriteAnswer::Exists),
+            b"NOT_FOUND" => Code::Classic(WriteAnswer::NotFound),
             b"MN" => Code::Pong,
             b"ERROR" | b"CLIENT_ERROR" | b"SERVER_ERROR" => {
                 return Err(Fault::Refused(printable_start(line)));
@@ -287,7 +303,8 @@ mod tests {
             },
         );
         let line = prop_oneof![
-            "(HD|EN|EX|NS|NF|MN)( (O|c)[0-9]{1,21}| k[a-z:]{0,9}| [a-z0-9]{0,4}){0,4}\r\n",
+            "(STORED|NOT_STORED|EXISTS|NOT_FOUND)\r\n",
+            "(HD|EN|EX|NF|MN)( (O|c)[0-9]{1,21}| k[a-z:]{0,9}| [a-z0-9]{0,4}){0,4}\r\n",
             "VA [0-9]{0,6}( c[0-9]{1,3})?\r?\n",
             "(SERVER_ERROR|CLIENT_ERROR|ERROR)( [ -~]{0,200})?\r\n",
         ]

@@ -3,8 +3,9 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Duration, Instant};
 
-use super::answer::{Answer, Code};
+use super::answer::{Answer, Code, WriteAnswer};
 use super::command::{Command, NewItem};
 use super::connection::Connection;
 use super::{Fault, Key};
@@ -20,6 +21,8 @@ pub(crate) struct Server {
     idle: Mutex<Vec<(Connection, ConnectionNumber)>>,
     /// How many connections have been opened.
     opened: AtomicU64,
+    /// When a call last found that the server cannot be reached.
+    unreachable: Mutex<Option<Instant>>,
 }
 
 /// Identifies the value that an item had when it was loaded or written, for a
@@ -43,9 +46,24 @@ pub(crate) struct Item {
     pub(crate) token: Token,
 }
 
+/// What a compare-and-swap does.
+#[derive(Clone, Copy)]
+#[cfg_attr(
+    not(feature = "django"),
+    expect(dead_code, reason = "only Django's cache needs all of them")
+)]
+pub(crate) enum Change<'a> {
+    /// Replaces the item.
+    Replace(NewItem<'a>),
+    /// Sets when the server removes the item. Needs no memory.
+    Expire(i64),
+    /// Deletes the item. Needs no memory.
+    Delete,
+}
+
 /// The result of a compare-and-swap.
 pub(crate) enum Swapped {
-    /// The item was replaced. Contains the new token of the item if the server returned one.
+    /// The item was changed. Contains its new token if the server returned one.
     Done(Option<Token>),
     /// Nothing was changed: the item has another CAS number.
     Changed,
@@ -61,11 +79,30 @@ impl Server {
             permits: Semaphore::new(connections),
             idle: Mutex::default(),
             opened: AtomicU64::new(0),
+            unreachable: Mutex::default(),
         }
     }
 
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Records that the server cannot be reached.
+    pub(crate) fn set_unreachable(&self) {
+        let mut unreachable = self
+            .unreachable
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *unreachable = Some(Instant::now());
+    }
+
+    /// Returns whether the server could not be reached in the last second.
+    pub(crate) fn was_just_unreachable(&self) -> bool {
+        let unreachable = self
+            .unreachable
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        unreachable.is_some_and(|at| at.elapsed() < UNREACHABLE_PAUSE)
     }
 
     /// Returns a connection for one call. Waits while all connections are in use.
@@ -153,42 +190,61 @@ impl Lease<'_> {
     }
 
     /// Stores `new_item` if there is no item at `key`. Returns whether `new_item` was stored, and
-    /// its token if the server returned one.
+    /// its token if the server returned one. An item at `key` stays even if the server refuses the
+    /// command.
     pub(crate) async fn add(
         &mut self,
         key: &Key,
         new_item: NewItem<'_>,
     ) -> Result<(bool, Option<Token>), Fault> {
         let seen = self.last_opened();
-        let answer = self.connection.ask(&Command::Add(key, new_item)).await?;
-        match answer.code {
-            Code::Done => Ok((true, token(&answer, seen))),
-            Code::NotStored => Ok((false, None)),
+        let command = Command::Add(key, new_item);
+        match self.connection.write(&command).await? {
+            (WriteAnswer::Stored, check) => Ok((true, token_of(new_item, &check, seen))),
+            (WriteAnswer::NotStored, _) => Ok((false, None)),
             _ => Err(UNEXPECTED),
         }
     }
 
-    /// Replaces the item at `key` if the item still has the token `old`. The lease must
-    /// [accept](Self::accepts) `old`.
+    /// Changes the item at `key` if the item still has the token `old`. The lease must
+    /// [accept](Self::accepts) `old`. The item stays as it is if the server refuses the command.
     pub(crate) async fn swap(
         &mut self,
         key: &Key,
-        new_item: NewItem<'_>,
+        change: Change<'_>,
         old: Token,
     ) -> Result<Swapped, Fault> {
-        let seen = self.last_opened();
-        let command = Command::Swap(key, new_item, old.cas);
-        let answer = self.connection.ask(&command).await?;
-        match answer.code {
-            Code::Done => Ok(Swapped::Done(token(&answer, seen))),
+        let command = match change {
+            Change::Replace(new_item) => return self.replace(key, new_item, old).await,
+            Change::Expire(exptime) => Command::Expire(key, exptime, old.cas),
+            Change::Delete => Command::Delete(key, Some(old.cas)),
+        };
+        match self.connection.ask(&command).await?.code {
+            Code::Done => Ok(Swapped::Done(None)),
             Code::Exists => Ok(Swapped::Changed),
             Code::Missing => Ok(Swapped::Gone),
             _ => Err(UNEXPECTED),
         }
     }
 
+    async fn replace(
+        &mut self,
+        key: &Key,
+        new_item: NewItem<'_>,
+        old: Token,
+    ) -> Result<Swapped, Fault> {
+        let seen = self.last_opened();
+        let command = Command::Replace(key, new_item, old.cas);
+        match self.connection.write(&command).await? {
+            (WriteAnswer::Stored, check) => Ok(Swapped::Done(token_of(new_item, &check, seen))),
+            (WriteAnswer::Exists, _) => Ok(Swapped::Changed),
+            (WriteAnswer::NotFound, _) => Ok(Swapped::Gone),
+            (WriteAnswer::NotStored, _) => Err(UNEXPECTED),
+        }
+    }
+
     pub(crate) async fn delete(&mut self, key: &Key) -> Result<(), Fault> {
-        match self.connection.ask(&Command::Delete(key)).await?.code {
+        match self.connection.ask(&Command::Delete(key, None)).await?.code {
             Code::Done | Code::Missing => Ok(()),
             _ => Err(UNEXPECTED),
         }
@@ -215,5 +271,19 @@ fn token(answer: &Answer, seen: ConnectionNumber) -> Option<Token> {
     let cas = answer.cas.filter(|cas| *cas != 0)?;
     Some(Token { cas, seen })
 }
+
+/// Returns the token of `new_item` after a write, if `check`, the answer to the `mg` behind it,
+/// contains the same value. Otherwise, the CAS number may be that of another write.
+fn token_of(new_item: NewItem<'_>, check: &Answer, seen: ConnectionNumber) -> Option<Token> {
+    match &check.code {
+        Code::Value(value) if *value == new_item.value => {}
+        _ => return None,
+    }
+    token(check, seen).filter(|_| check.flags == Some(new_item.flags))
+}
+
+/// How long new sessions avoid a server that could not be reached. Without a pause, every new
+/// visitor would wait for a server that does not even refuse connections.
+const UNREACHABLE_PAUSE: Duration = Duration::from_secs(1);
 
 const UNEXPECTED: Fault = Fault::Garbled("an answer that does not fit the command");

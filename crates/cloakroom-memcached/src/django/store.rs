@@ -6,12 +6,12 @@ use std::time::{Duration, UNIX_EPOCH};
 use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version, from_millis};
 use cloakroom::{Result, StoreKey};
-use cloakroom_django::wire::cache::{MEMCACHED_FLAGS, MEMCACHED_GONE, memcached_exptime};
+use cloakroom_django::wire::cache::{MEMCACHED_FLAGS, memcached_exptime};
 use sha2::{Digest, Sha256};
 
 use super::error::{invalid_key, owner_unsupported};
 use super::options::DjangoCacheBuilder;
-use crate::client::{Fault, Item, Key, NewItem, Server, Token};
+use crate::client::{Change, Fault, Item, Key, NewItem, Server, Token};
 use crate::error::too_large;
 use crate::limit::within;
 use crate::options::RESERVE;
@@ -54,7 +54,8 @@ use crate::token_cache::{CACHED_TOKENS, TokenCache};
 /// (Django passes the later time to memcached, which removes the session at once.)
 ///
 /// # When things go wrong
-/// The failures of [`MemcachedStore`](crate#when-things-go-wrong) can occur here too. In addition:
+/// The failures of [`MemcachedStore`](crate#when-things-go-wrong) can occur here too. A touch needs
+/// no memory, so it also works on a full server. In addition:
 /// * **The answer to a save is lost**: Django's bytes do not identify the save that wrote them, so
 ///   the session layer cannot find out whether the save happened. It does not send the save again,
 ///   so it applies no edit twice. The visitor gets an error and has to try again.
@@ -85,9 +86,11 @@ use crate::token_cache::{CACHED_TOKENS, TokenCache};
 /// | call | round trips |
 /// |---|---|
 /// | load, create, delete | 1 |
-/// | save | 1, or 2 if this process neither loaded nor wrote the version that the save replaces |
-/// | touch | 2 |
-/// | rename, at login | 2, or 3 if this process neither loaded nor wrote the old version |
+/// | save, touch | 1, or 2 if the CAS number is not known |
+/// | rename, at login | 2, or 3 if the CAS number is not known |
+///
+/// The CAS number is known if this process loaded the session, or saved it with at most 4 KiB, and
+/// has not touched it since then.
 ///
 /// # Examples
 /// ```no_run
@@ -213,12 +216,14 @@ impl Store for DjangoCache {
             .await
     }
 
-    /// Takes one round trip if this process loaded or wrote the version `seen`, otherwise two.
+    /// Takes one round trip if this process loaded the version `seen`, or wrote it with at most
+    /// 4 KiB, otherwise two.
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in Django's cache in memcached";
         let hash = self.0.check(doing, new)?;
         let new_item = django_item(&new.data, memcached_exptime(&new.meta));
-        let written = self.0.replace(doing, key, seen, hash, new_item).await?;
+        let change = Change::Replace(new_item);
+        let written = self.0.change(doing, key, seen, hash, change).await?;
         Ok(outcome(written, || version_of_hash(hash)))
     }
 
@@ -233,8 +238,7 @@ impl Store for DjangoCache {
     /// Takes two steps, because memcached cannot rename an item:
     ///
     /// 1. Write the new entry to `to`. No browser has this key yet.
-    /// 2. If the old entry has the version `seen`, replace it with an item that expires at once.
-    ///    This step moves the session.
+    /// 2. If the old entry has the version `seen`, delete it. This step moves the session.
     ///
     /// If the future is dropped between the two steps, the old entry stays valid, and the copy at
     /// `to` remains until it expires.
@@ -253,31 +257,26 @@ impl Store for DjangoCache {
         let Outcome::Written(moved) = self.0.create(to, new, doing).await? else {
             return Ok(Outcome::Stale);
         };
-        let gone = django_item(b"", MEMCACHED_GONE);
-        let has_moved = self.0.replace(doing, from, seen, hash(b""), gone).await?;
+        let end = Change::Delete;
+        let has_moved = self.0.change(doing, from, seen, hash(b""), end).await?;
         if !has_moved {
             self.0.delete(to, doing).await?;
         }
         Ok(outcome(has_moved, || moved))
     }
 
-    /// Takes two round trips: memcached's command that only changes the expiry does not compare CAS
-    /// numbers, so the store loads the value and writes it again.
+    /// Changes only the expiry of the item, which needs no memory. Takes one round trip if this
+    /// process loaded the version `seen`, or wrote it with at most 4 KiB, otherwise two.
+    ///
+    /// memcached's command `touch` does not compare CAS numbers. The command that does also marks
+    /// the item as stale. Django reads a stale item like any other.
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
-        let (Some(key), Some(hash)) = (self.0.key(key), hash_in(seen)) else {
+        let doing = "touching a session in Django's cache in memcached";
+        let Some(hash) = hash_in(seen) else {
             return Ok(Outcome::Stale);
         };
-        let work = async {
-            let mut lease = self.0.server.lease().await?;
-            let swap = self.0.swap(&key, hash);
-            let written = swap
-                .rewrite(&mut lease, memcached_exptime(meta), Ok)
-                .await?;
-            lease.release();
-            Ok(written)
-        };
-        let doing = "touching a session in Django's cache in memcached";
-        let written = self.0.within(doing, work).await?;
+        let change = Change::Expire(memcached_exptime(meta));
+        let written = self.0.change(doing, key, seen, hash, change).await?;
         Ok(outcome(written, || seen.clone()))
     }
 
@@ -310,8 +309,7 @@ impl Inner {
 
     /// Checks that a draft can be written. Returns the version that its entry will have.
     ///
-    /// The size is checked before anything is sent: a server that receives a too large item refuses
-    /// that item and also removes the previous one.
+    /// The size is checked before anything is sent, so the limit does not depend on the server.
     fn check(&self, doing: &str, new: &Draft) -> Result<Hash> {
         if new.meta.owner.is_some() {
             return Err(owner_unsupported(doing));
@@ -339,15 +337,15 @@ impl Inner {
         Ok(outcome(written, || version_of_hash(hash)))
     }
 
-    /// Replaces the entry at `key` if it has the version `seen`. The version of `new_item` is
-    /// `new`. Returns whether the entry was replaced.
-    async fn replace(
+    /// Changes the entry at `key` if it has the version `seen`. Its version afterwards is `new`.
+    /// Returns whether the entry was changed.
+    async fn change(
         &self,
         doing: &str,
         key: &StoreKey,
         seen: &Version,
         new: Hash,
-        new_item: NewItem<'_>,
+        change: Change<'_>,
     ) -> Result<bool> {
         let (Some(key), Some(seen)) = (self.key(key), hash_in(seen)) else {
             return Ok(false);
@@ -355,9 +353,9 @@ impl Inner {
         let work = async {
             let mut lease = self.server.lease().await?;
             let swap = self.swap(&key, seen);
-            let written = swap.write(&mut lease, new, new_item).await?;
+            let changed = swap.change(&mut lease, new, change).await?;
             lease.release();
-            Ok(written)
+            Ok(changed)
         };
         self.within(doing, work).await
     }

@@ -39,6 +39,8 @@ pub(crate) struct Request {
     /// The command line, without the line break at its end.
     pub(crate) line: String,
     pub(crate) value: Vec<u8>,
+    /// The `mg` that the store sends behind a write.
+    pub(crate) check: Option<String>,
 }
 
 impl Peer {
@@ -48,20 +50,26 @@ impl Peer {
 
     /// Reads a command, or returns `None` if the store has closed the connection.
     pub(crate) async fn try_request(&mut self) -> Option<Request> {
+        let line = self.line().await?;
+        let (mut value, mut check) = (Vec::new(), None);
+        if line.starts_with("add ") || line.starts_with("cas ") {
+            let size: usize = line.split(' ').nth(4).unwrap().parse().unwrap();
+            value.resize(size + 2, 0);
+            self.0.read_exact(&mut value).await.unwrap();
+            assert_eq!(value.split_off(size), b"\r\n");
+            check = self.line().await;
+            assert!(check.as_ref().unwrap().starts_with("mg "));
+        }
+        Some(Request { line, value, check })
+    }
+
+    async fn line(&mut self) -> Option<String> {
         let mut line = String::new();
         let read = in_time(self.0.read_line(&mut line)).await;
         if read.unwrap_or(0) == 0 {
             return None;
         }
-        let line = line.strip_suffix("\r\n").unwrap().to_owned();
-        let mut value = Vec::new();
-        if line.starts_with("ms ") {
-            let size: usize = line.split(' ').nth(2).unwrap().parse().unwrap();
-            value.resize(size + 2, 0);
-            self.0.read_exact(&mut value).await.unwrap();
-            assert_eq!(value.split_off(size), b"\r\n");
-        }
-        Some(Request { line, value })
+        Some(line.strip_suffix("\r\n").unwrap().to_owned())
     }
 
     /// Waits for the next command or the end of the connection. Returns whether the connection
@@ -78,6 +86,13 @@ impl Peer {
     pub(crate) async fn answer(&mut self, code: &str) -> Request {
         let request = self.request().await;
         self.send(format!("{code} {}\r\n", request.opaque())).await;
+        request
+    }
+
+    /// Reads a write, and answers that the item was stored and now has this CAS number.
+    pub(crate) async fn store(&mut self, cas: u64) -> Request {
+        let request = self.request().await;
+        self.send(request.stored(cas, &request.value)).await;
         request
     }
 
@@ -108,8 +123,23 @@ impl Request {
 
     /// Returns the number of the command, which the answer must repeat, with the `O` before it.
     pub(crate) fn opaque(&self) -> &str {
-        let mut words = self.line.split(' ').skip(2);
+        let line = self.check.as_ref().unwrap_or(&self.line);
+        let mut words = line.split(' ').skip(2);
         words.find(|word| word.starts_with('O')).unwrap()
+    }
+
+    /// Returns the answer to a write that was carried out: `STORED`, and an item with this CAS
+    /// number and this value.
+    pub(crate) fn stored(&self, cas: u64, value: &[u8]) -> Vec<u8> {
+        let flags = self.line.split(' ').nth(2).unwrap();
+        let fields = format!("c{cas} f{flags} k{} {}\r\n", self.key(), self.opaque());
+        match self.check.as_ref().unwrap().contains(" v ") {
+            true => {
+                let head = format!("STORED\r\nVA {} {fields}", value.len());
+                [head.as_bytes(), value, b"\r\n"].concat()
+            }
+            false => format!("STORED\r\nHD {fields}").into_bytes(),
+        }
     }
 
     /// Returns the line without the number of the command.

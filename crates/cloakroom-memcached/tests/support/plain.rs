@@ -38,7 +38,9 @@ impl Plain {
     /// Returns the time to live of an item in seconds, or -1 if the item never expires.
     pub(crate) async fn left(&mut self, key: &str) -> i64 {
         let line = self.ask(format!("mg {key} t\r\n")).await;
-        line.strip_prefix("HD t").unwrap().parse().unwrap()
+        // A touch through the store adds words about staleness.
+        let left = line.strip_prefix("HD t").unwrap().split(' ').next();
+        left.unwrap().parse().unwrap()
     }
 
     /// Sends a command and returns the first line of the answer.

@@ -148,6 +148,27 @@ impl Kind {
         self.start_unless_excluded(|| self.start_one(self.encrypted(Certificate::Expired, false)?))
     }
 
+    /// Starts a memcached for one test that refuses writes when its memory is full, and evicts
+    /// nothing. It has 4 MiB. Returns `None` if memcached is not installed or the environment
+    /// variable of the kind is empty.
+    ///
+    /// # Panics
+    /// If the server does not start; the message ends with the server's log. If the kind is not
+    /// [`Memcached`](Self::Memcached). If the server is not installed and
+    /// `CLOAKROOM_TEST_REQUIRE_SERVERS` is 1.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom_harness::servers::Kind;
+    ///
+    /// let Some(server) = Kind::Memcached.start_without_eviction() else { return };
+    /// assert!(server.url().starts_with("memcached://"));
+    /// ```
+    pub fn start_without_eviction(self) -> Option<Server> {
+        assert_eq!(self, Self::Memcached, "only memcached has this option");
+        self.start_unless_excluded(|| self.start_one(memcached::without_eviction()?))
+    }
+
     /// Returns how to run a server with TLS.
     pub(super) fn encrypted(
         self,
