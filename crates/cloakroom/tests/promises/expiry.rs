@@ -10,6 +10,7 @@ use http::StatusCode;
 use crate::site::{Site, removes_the_cookie, set_cookie};
 
 const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(86_400);
 
 #[tokio::test]
@@ -103,6 +104,20 @@ fn a_cache_ttl_of_zero_or_as_long_as_the_life_of_sessions_is_refused() {
         assert!(error.to_string().contains("`ttl`"), "{error}");
     }
     assert!(built(MINUTE - second, |builder| builder.max_age(MINUTE)).is_ok());
+}
+
+#[test]
+fn a_tombstone_age_must_be_between_10_seconds_and_an_hour() {
+    let built = |age| Sessions::builder(MemoryStore::new()).tombstone_age(age).build();
+    let (second, millisecond) = (Duration::from_secs(1), Duration::from_millis(1));
+    for age in [Duration::ZERO, 10 * second - millisecond, HOUR + millisecond] {
+        let error = built(age).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains("`tombstone_age`"), "{error}");
+    }
+    for age in [10 * second, HOUR] {
+        assert!(built(age).is_ok());
+    }
 }
 
 #[tokio::test]
