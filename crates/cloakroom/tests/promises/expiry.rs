@@ -108,9 +108,17 @@ fn a_cache_ttl_of_zero_or_as_long_as_the_life_of_sessions_is_refused() {
 
 #[test]
 fn a_tombstone_age_must_be_between_10_seconds_and_an_hour() {
-    let built = |age| Sessions::builder(MemoryStore::new()).tombstone_age(age).build();
+    let built = |age| {
+        Sessions::builder(MemoryStore::new())
+            .tombstone_age(age)
+            .build()
+    };
     let (second, millisecond) = (Duration::from_secs(1), Duration::from_millis(1));
-    for age in [Duration::ZERO, 10 * second - millisecond, HOUR + millisecond] {
+    for age in [
+        Duration::ZERO,
+        10 * second - millisecond,
+        HOUR + millisecond,
+    ] {
         let error = built(age).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains("`tombstone_age`"), "{error}");
