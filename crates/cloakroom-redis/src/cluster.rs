@@ -7,6 +7,7 @@ use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::{ConnectionInfo, RedisError, RedisResult};
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::connection::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, tcp};
@@ -88,19 +89,31 @@ impl Cluster {
         }
         answer
     }
+
+    /// Replaces the connections, and with them the driver's list of slots and nodes. Returns at
+    /// once if they are being replaced already.
+    ///
+    /// The driver looks up the nodes again only if a node redirects a command that has a key.
+    pub(crate) async fn look_up_nodes(&self) {
+        let generation = self.0.connections().generation;
+        if let Some(replaced) = self.0.replace(generation) {
+            // An error means that the task has panicked. The old connections are still there.
+            let _ = replaced.await;
+        }
+    }
 }
 
 impl Inner {
     /// Starts to replace the connections if they are still of this generation and are not being
     /// replaced yet. If no node can be reached, keeps the old connections.
-    fn replace(self: &Arc<Self>, generation: u64) {
+    fn replace(self: &Arc<Self>, generation: u64) -> Option<JoinHandle<()>> {
         let mut connections = self.connections();
         if connections.generation != generation || connections.is_being_replaced {
-            return;
+            return None;
         }
         connections.is_being_replaced = true;
         let (client, cluster) = (self.client.clone(), Arc::downgrade(self));
-        tokio::spawn(async move {
+        Some(tokio::spawn(async move {
             let opened = timeout(REPLACE_TIMEOUT, client.get_async_connection()).await;
             let Some(cluster) = cluster.upgrade() else {
                 return;
@@ -111,7 +124,7 @@ impl Inner {
                 connections.driver = driver;
                 connections.generation += 1;
             }
-        });
+        }))
     }
 
     fn connections(&self) -> MutexGuard<'_, Connections> {

@@ -9,6 +9,7 @@ use crate::address::Address;
 use crate::cluster::Cluster;
 use crate::error::refused;
 use crate::primary::Primary;
+use crate::scan::{Answer, Step};
 use crate::tls::Tls;
 
 /// A connection to the primary, or one to each node of a Cluster. All calls share the connections.
@@ -49,6 +50,28 @@ impl Connection {
                 }
                 answer => answer,
             },
+        }
+    }
+
+    /// Carries out a step of a scan on the node that serves `slot`.
+    pub(crate) async fn scan(&self, slot: u16, step: &Step) -> RedisResult<Answer> {
+        match self.scan_once(slot, step).await {
+            Err(error) if error.is_connection_dropped() && !error.is_connection_refusal() => {
+                self.scan_once(slot, step).await
+            }
+            answer => answer,
+        }
+    }
+
+    #[cfg_attr(
+        not(feature = "cluster"),
+        expect(unused_variables, reason = "a single server has all slots")
+    )]
+    async fn scan_once(&self, slot: u16, step: &Step) -> RedisResult<Answer> {
+        match self {
+            Self::Primary(primary) => Answer::read(primary.read_all(&step.commands()).await?),
+            #[cfg(feature = "cluster")]
+            Self::Cluster(cluster) => redirect::scan(cluster, slot, step).await,
         }
     }
 
@@ -97,12 +120,13 @@ mod redirect {
     //! Repeats commands that a node refused because a slot is moving or a primary failed. The node
     //! has not carried out such a command, so it is safe to send it again.
 
-    use redis::cluster_routing::SingleNodeRoutingInfo;
+    use redis::cluster_routing::{Route, SingleNodeRoutingInfo, SlotAddr};
     use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
     use tokio::time::{Duration, sleep};
 
     use crate::cluster::Cluster;
     use crate::error::is_not_primary;
+    use crate::scan::{Answer, Step};
 
     pub(super) async fn ask(cluster: &Cluster, command: &Cmd) -> RedisResult<Value> {
         let mut answer = send(cluster, command).await;
@@ -126,6 +150,33 @@ mod redirect {
             }
             _ => error,
         })
+    }
+
+    /// Carries out a step of a scan. Repeats it if the node that answers does not serve `slot`: the
+    /// driver sends a command without a key to any node if it cannot reach the right one.
+    pub(super) async fn scan(cluster: &Cluster, slot: u16, step: &Step) -> RedisResult<Answer> {
+        for pause in PAUSES {
+            match scan_once(cluster, slot, step).await {
+                Ok(answer) if answer.serves(slot) => return Ok(answer),
+                Err(error) if !is_safe_to_repeat(&error) => return Err(error),
+                Ok(_) | Err(_) => {
+                    cluster.look_up_nodes().await;
+                    sleep(pause).await;
+                }
+            }
+        }
+        let why = "no node that can be reached serves the slot";
+        Err((ErrorKind::ClusterConnectionNotFound, why).into())
+    }
+
+    async fn scan_once(cluster: &Cluster, slot: u16, step: &Step) -> RedisResult<Answer> {
+        let commands = step.commands_for_node();
+        let node = SingleNodeRoutingInfo::SpecificNode(Route::new(slot, SlotAddr::Master));
+        let count = commands.len();
+        let answers = cluster
+            .call(async move |mut driver| driver.route_pipeline(commands, 0, count, node).await)
+            .await;
+        Answer::read(answers?)
     }
 
     async fn send(cluster: &Cluster, command: &Cmd) -> RedisResult<Value> {

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use cloakroom::store::packed::{self, NONE};
 use cloakroom::store::{Draft, Entry, Meta};
-use cloakroom::{Result, StoreKey};
+use cloakroom::{ErrorKind, Result, StoreKey};
 use redis::Value;
 
 use crate::connection::Connection;
@@ -10,6 +10,7 @@ use crate::expiry::gone_at;
 use crate::layout::{
     self, Head, MARK, MARK_END, OLD_MARK, OWNER, OWNER_TEXT, PACKED, SAVE_ID, TOUCHED, Unread,
 };
+use crate::scan::STORE_KEY_LEN;
 use crate::script::Script;
 
 /// Returns the text of a script: the common prelude, followed by `body`.
@@ -152,6 +153,35 @@ impl Entries {
         }
     }
 
+    /// Returns the meta of an entry that a scan found, or `None` if there is no entry any more or
+    /// the value is not one that this release of the store wrote.
+    ///
+    /// Reads only the start of the value, unless owner and label are long.
+    pub(crate) async fn scanned(
+        &self,
+        on: &Connection,
+        key: &StoreKey,
+        doing: &'static str,
+    ) -> Result<Option<Meta>> {
+        let mut start = redis::cmd("GETRANGE");
+        start.arg(self.key(key)).arg(0).arg(START - 1);
+        let start = match on.read(&start).await {
+            Ok(Value::BulkString(start)) => Bytes::from(start),
+            Ok(_) => return Err(unexpected_answer(doing)),
+            Err(cause) => return listed(Err(refused(doing, cause))),
+        };
+        let is_whole = start.len() < START;
+        match layout::decode(start) {
+            Ok(entry) => Ok(Some(entry.meta)),
+            Err(_) if is_whole => Ok(None),
+            Err(_) => listed(
+                self.load(on, key, doing)
+                    .await
+                    .map(|entry| Some(entry?.meta)),
+            ),
+        }
+    }
+
     async fn value(
         &self,
         on: &Connection,
@@ -279,10 +309,44 @@ impl Entries {
         Swap::of(answer, doing)
     }
 
+    /// Returns the pattern that the keys of all entries match.
+    pub(crate) fn pattern(&self) -> Vec<u8> {
+        let mut pattern = Vec::new();
+        for byte in &self.prefix {
+            if br"*?[]\".contains(byte) {
+                pattern.push(b'\\');
+            }
+            pattern.push(*byte);
+        }
+        pattern.push(b'*');
+        pattern
+    }
+
+    /// Returns the store key of the entry at `key`, or `None` if the key is not one of this store.
+    ///
+    /// The length tells the keys of this store from those of a store whose prefix begins with this
+    /// prefix and `s:`, or the other way round.
+    pub(crate) fn store_key(&self, key: &[u8]) -> Option<StoreKey> {
+        let store_key = key.strip_prefix(&self.prefix[..])?;
+        (store_key.len() == STORE_KEY_LEN).then(|| StoreKey::new(store_key))
+    }
+
     fn key(&self, key: &StoreKey) -> Vec<u8> {
         [&self.prefix, key.as_bytes()].concat()
     }
 }
+
+/// Leaves out an entry that this release of the store did not write.
+fn listed(meta: Result<Option<Meta>>) -> Result<Option<Meta>> {
+    match meta {
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
+        meta => meta,
+    }
+}
+
+/// The number of bytes at the start of a value that a scan reads. They contain the whole meta,
+/// unless owner and label have more than 206 bytes together.
+const START: usize = 256;
 
 /// What a script did to the entry.
 #[derive(Debug)]

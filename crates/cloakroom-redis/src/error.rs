@@ -61,6 +61,12 @@ pub(crate) fn unexpected_answer(doing: &'static str) -> Error {
     )
 }
 
+/// Like [`unexpected_answer`], as an error of the driver.
+pub(crate) fn malformed() -> RedisError {
+    let why = "the answer has another form than that of Redis or Valkey";
+    (Cause::UnexpectedReturnType, why).into()
+}
+
 /// Returns the error for a URL that cannot be used. `why` must not quote the URL.
 pub(crate) fn bad_url(why: &str) -> Error {
     Error::new(

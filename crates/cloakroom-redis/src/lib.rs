@@ -12,9 +12,12 @@
 //!   [`evicts`](cloakroom::store::Guarantees::evicts).
 //! * **Owners**: the store keeps a list of each user's sessions, unless the server evicts that
 //!   list.
+//! * **Scans**: the store can list all sessions, page by page. See
+//!   [Listing all sessions](#listing-all-sessions).
 //!
 //! The store cannot find a session by its [tag](cloakroom::SessionTag) alone: Redis would have to
-//! scan every key.
+//! scan every key. So [`revoke`](cloakroom::Sessions::revoke) reads the list of the user's
+//! sessions, up to 1,000 of them per call, until it finds the tag.
 //!
 //! ## When things go wrong
 //! * **The server crashes**: writes that it acknowledged but had not yet written to disk are
@@ -59,6 +62,31 @@
 //!   to the node. With `cluster-require-full-coverage yes`, the default, the other nodes refuse
 //!   calls too, from the time at which they notice the failure until the replica takes over.
 //!
+//! ## Listing all sessions
+//! [`scan`](cloakroom::store::Store::scan) runs the command `SCAN` on every primary in turn. The
+//! server keeps nothing between two calls, and other commands are served in between. Redis examines
+//! every key of the database, so a scan takes longer if other programs keep keys in it.
+//!
+//! * One call takes at most 16 steps, and a step examines about 1,000 keys at most. The call
+//!   returns up to 1,000 sessions, even if the limit is higher. If most keys are those of other
+//!   programs, a page can be empty although more pages follow.
+//! * The order is that of the server's hash table. A session that exists during the whole scan is
+//!   listed at least once. Other sessions may or may not be listed. Expired sessions are listed
+//!   until the server deletes them.
+//! * Only store keys of 32 bytes are listed, which is the length that every format of Cloakroom
+//!   uses. Tombstones, values that this store did not write and sessions of an older version of
+//!   this crate are left out.
+//! * The cursor of a page contains the position of the server, which only the same server process
+//!   understands. **If a replica takes over or the server is restarted**, the scan of that node
+//!   begins again, so sessions are listed twice. The scans of the other nodes are not repeated.
+//! * **If a slot of a Cluster moves to another node** during the scan, the node that has it now is
+//!   scanned, if necessary a second time. While a slot is moving, the scan continues with the
+//!   others. If only moving slots are left, the call returns
+//!   [`Unavailable`](cloakroom::ErrorKind::Unavailable), and so does a call during a failover.
+//!   Repeat it with the same cursor when the move or the failover is over.
+//! * The cursor also contains the store keys that were found but did not fit into the page. Do not
+//!   show it to users.
+//!
 //! ## In production
 //! Set `maxmemory-policy noeviction` and `appendonly yes`, and give the sessions a dedicated
 //! server: on a server shared with a cache, the cache can use up the memory that sessions need. Let
@@ -70,13 +98,16 @@
 //!
 //! ```text
 //! +get +set +del +eval +evalsha +getrange +setrange +pexpireat +zadd +zrem +zrange
-//! +zremrangebyscore +zscore +zrank +zcount +time +hello +auth +select
+//! +zremrangebyscore +zscore +zrank +zcount +time +hello +auth +select +scan +info
 //! ```
 //!
 //! | if the URL names | the user also needs |
 //! |---|---|
-//! | a Cluster | `+cluster|slots +asking` |
+//! | a Cluster | `+cluster|slots +cluster|nodes +asking` |
 //! | Sentinels | `+role` |
+//!
+//! Only a [scan](#listing-all-sessions) needs `+scan`, `+info` and `+cluster|nodes`. `+scan` shows
+//! the names of all keys in the database, including those that the user may not read.
 //!
 //! The Sentinels have separate users. A user of the Sentinels (the parameter `sentinel_user` of the
 //! URL) needs these rights:
@@ -111,6 +142,13 @@
 //! | rename, at login | 2 | 3 to 4 |
 //! | rename that leaves no tombstone | 3 | 4 to 5 |
 //! | list a user's sessions | | 2 for up to 64 sessions, plus 1 for every further 64 |
+//!
+//! A page of a scan takes up to 16 round trips that examine keys, and one for every 64 sessions on
+//! the page. The server examines 1,000 keys in less than a millisecond and serves no other command
+//! during that time. Of each session, 256 bytes are read, and the whole session only if owner and
+//! label have more than 206 bytes together. A scan of a database with `n` keys, all of which are
+//! sessions, takes about `n / 1,000` calls with a limit of 1,000. Each of these calls takes 17
+//! round trips or a few more.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -127,8 +165,10 @@ mod index;
 mod layout;
 mod options;
 mod primary;
+mod scan;
 mod script;
 mod sentinel;
+mod slots;
 mod store;
 mod tls;
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use redis::aio::{MultiplexedConnection, SendError};
-use redis::{AsyncConnectionConfig, Cmd, ConnectionInfo, ProtocolVersion, PushInfo, PushKind};
-use redis::{RedisResult, Value};
+use redis::{AsyncConnectionConfig, Cmd, ConnectionInfo, Pipeline, ProtocolVersion};
+use redis::{PushInfo, PushKind, RedisResult, Value};
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
@@ -74,15 +74,28 @@ impl Primary {
         self.ask_once(command).await
     }
 
+    /// Sends several commands in one round trip and returns their answers. The commands must only
+    /// read.
+    pub(crate) async fn read_all(&self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
+        for pause in PAUSES {
+            match self.read_all_once(commands).await {
+                Err(error) if is_not_primary(&error) => sleep(pause).await,
+                answers => return answers,
+            }
+        }
+        self.read_all_once(commands).await
+    }
+
     async fn ask_once(&self, command: &Cmd) -> RedisResult<Value> {
         let link = self.link().await?;
-        let answer = link.ask(command).await;
-        match &answer {
-            Err(error) if is_not_primary(error) => link.retire_unless_young(),
-            Err(error) if error.is_unrecoverable_error() => link.retire(),
-            _ => {}
-        }
-        answer
+        let mut connection = link.connection.clone();
+        link.wait(command.query_async(&mut connection)).await
+    }
+
+    async fn read_all_once(&self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
+        let link = self.link().await?;
+        let mut connection = link.connection.clone();
+        link.wait(commands.query_async(&mut connection)).await
     }
 
     /// Returns the current connection. If that is not usable, waits for the attempt to connect that
@@ -202,13 +215,20 @@ impl Link {
         }))
     }
 
-    async fn ask(&self, command: &Cmd) -> RedisResult<Value> {
+    /// Waits for the answer to a call on this connection. If the answer shows that new calls must
+    /// use another connection, retires this one.
+    async fn wait<T>(&self, answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
         let mut call = Call {
             link: self,
             answered: false,
         };
-        let answer = command.query_async(&mut self.connection.clone()).await;
+        let answer = answer.await;
         call.answered = !answer.as_ref().is_err_and(redis::RedisError::is_timeout);
+        match &answer {
+            Err(error) if is_not_primary(error) => self.retire_unless_young(),
+            Err(error) if error.is_unrecoverable_error() => self.retire(),
+            _ => {}
+        }
         answer
     }
 

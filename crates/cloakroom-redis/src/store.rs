@@ -16,6 +16,7 @@ use crate::entries::{Entries, SAVING, Swap, TOUCHING};
 use crate::expiry;
 use crate::index::Index;
 use crate::layout::{Head, head};
+use crate::scan::scan;
 
 /// A store of sessions in Redis or Valkey.
 ///
@@ -109,6 +110,7 @@ impl Store for RedisStore {
             .evicts()
             .owners()
             .tombstones()
+            .scans()
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
@@ -246,6 +248,18 @@ impl Store for RedisStore {
             }
         }
         Ok(Page::new(owned, next))
+    }
+
+    /// Lists up to 1,000 entries, in the order in which the nodes keep them. The
+    /// [crate documentation](crate#listing-all-sessions) describes what a call costs, and what
+    /// happens if a node fails or slots move.
+    async fn scan(&self, after: Option<&Cursor>, limit: usize) -> Result<Page> {
+        let Inner {
+            connection,
+            entries,
+            ..
+        } = &*self.0;
+        scan(connection, entries, after, limit).await
     }
 
     /// Deletes the entries, up to 64 of them at a time.

@@ -81,6 +81,25 @@ async fn every_documented_right_is_needed() {
 }
 
 #[tokio::test]
+async fn a_scan_of_a_cluster_needs_a_right_that_other_calls_do_not_need() {
+    let Some(server) = servers::redis_cluster() else {
+        return;
+    };
+    let prefix = unique_prefix();
+    let keys = format!("~{prefix}*");
+    let mut rights = documented_rights(STORE, Some("a Cluster"));
+    rights.retain(|right| *right != "+cluster|nodes");
+    rights.push(&keys);
+    let (_, url) = user(server.url(), &rights).await;
+    let store = with_prefix(&url, &prefix).await;
+    written(store.create(&at(1), &owned("ada")).await);
+
+    let error = store.scan(None, 10).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
+}
+
+#[tokio::test]
 async fn the_documented_rights_are_enough_with_sentinels() {
     let Some(mut servers) = Replicas::start(Kind::Redis) else {
         return;
@@ -173,6 +192,16 @@ async fn use_store(store: &RedisStore) {
     let page = store.owned_by(&ada, None, 2).await.unwrap();
     let second = store.owned_by(&ada, page.next.as_ref(), 1).await.unwrap();
     assert_eq!((page.entries.len(), second.entries.len()), (1, 1));
+    // The other session is at the key 2.
+    let first = store.scan(None, 1).await.unwrap();
+    let (mut scanned, mut after) = (first.entries.len(), first.next);
+    assert!(after.is_some(), "there is a second page");
+    while let Some(cursor) = after {
+        let page = store.scan(Some(&cursor), 1).await.unwrap();
+        scanned += page.entries.len();
+        after = page.next;
+    }
+    assert_eq!(scanned, 2);
     // The page after a cursor whose entry is gone.
     store.delete(&page.entries[0].key).await.unwrap();
     let second = store.owned_by(&ada, page.next.as_ref(), 9).await.unwrap();

@@ -70,6 +70,8 @@ async fn every_call_to_the_store_sends_as_many_commands_as_documented() {
     );
     let steps = ["EVALSHA", "SET", "EVALSHA", "EVALSHA", "ZREM"];
     assert_eq!(monitor.commands().await, steps, "rename for an owner");
+    store.scan(None, 1_000).await.unwrap();
+    assert_eq!(monitor.commands().await, ["SCAN", "GETRANGE"], "scan");
     store.delete(&at(5)).await.unwrap();
     assert_eq!(
         monitor.commands().await,
