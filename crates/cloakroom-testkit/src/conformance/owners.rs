@@ -342,7 +342,7 @@ fn assert_equal_lists(mut listed: Vec<OwnedEntry>, mut all: Vec<(StoreKey, Draft
 /// The maximum size of a page. It is small, so that the few entries of a test fill several pages.
 const PAGE: usize = 2;
 
-const MAX_PAGES: usize = 1_000;
+pub(super) const MAX_PAGES: usize = 1_000;
 
 /// Owners that a store would confuse if it compared owners with a collation, by prefix or as
 /// patterns.
