@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod answers;
 mod comparing;
 mod conformance;
 mod connecting;
@@ -21,3 +22,4 @@ mod suite_of_faults;
 mod support;
 mod sweeping;
 mod tls;
+mod unseen_errors;
