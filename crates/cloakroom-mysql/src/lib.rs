@@ -27,13 +27,20 @@
 //!   replication, Group Replication or Galera, another machine has received every acknowledged
 //!   commit. A save that a read-only server refuses has changed nothing. The store sends the save
 //!   once more on a new connection, for which it resolves the host name again. While the host name
-//!   leads to the old primary, saves return `Unavailable`, but loads still succeed.
+//!   leads to the old primary, saves return `Unavailable`, but loads still succeed. The store also
+//!   sends a statement once more if a Galera node refuses it because the node has lost its cluster.
 //! * **The URL leads to a replica**, or loads and saves reach different nodes of a cluster: a load
 //!   may miss the preceding save, and a logout may take effect late. Use the URL of the primary, or
 //!   configure the cluster so that a load waits for all earlier writes (`wsrep_sync_wait = 1`,
 //!   `group_replication_consistency = BEFORE`).
+//! * **`max_allowed_packet` is lowered** below the size of a stored session: loading the session
+//!   returns [`TooLarge`](cloakroom::ErrorKind::TooLarge), and so does saving one of that size. The
+//!   session can still be deleted. Open connections keep the limit that they had.
+//! * **Another option of the server forbids a statement**: the call returns `Unavailable`, and the
+//!   cause of the error names the option. The store does not try again.
 //! * **The disk is full**: saves return [`Full`](cloakroom::ErrorKind::Full). Acknowledged writes
-//!   are kept, and loads still succeed.
+//!   are kept, and loads still succeed. Some versions of MariaDB end instead, if the data of a
+//!   session does not fit; then the server is down.
 //!
 //! # In production
 //! * The user needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the table, and `CREATE` for

@@ -63,7 +63,7 @@ impl Pool {
     ///
     /// The statement is tried again
     /// * after a deadlock or a lock wait timeout;
-    /// * once, if a read-only server refused the first try;
+    /// * once, if a server refused the first try because it is not the primary;
     /// * if it is repeatable, after its connection was lost.
     ///
     /// If the future is dropped, the statement may or may not have been executed.
@@ -92,8 +92,9 @@ impl Pool {
                     db.release();
                     false
                 }
+                Failure::TooLarge => false,
                 // Try again only once: a second new connection would reach the same server.
-                Failure::ReadOnly => {
+                Failure::NotPrimary => {
                     self.close_idle();
                     tries == 1
                 }
@@ -134,8 +135,8 @@ impl Pool {
             self.end_transaction(db, failure).await;
             let try_again = match failure {
                 Failure::RolledBack => true,
-                Failure::ReadOnly => tries == 1,
-                Failure::Refused | Failure::ConnectionUnusable => false,
+                Failure::NotPrimary => tries == 1,
+                Failure::Refused | Failure::TooLarge | Failure::ConnectionUnusable => false,
             };
             if !try_again || tries == MAX_TRIES {
                 return Err(self.refused(doing, cause));
@@ -154,7 +155,7 @@ impl Pool {
         } else {
             drop(db);
         }
-        if matches!(failure, Failure::ConnectionUnusable | Failure::ReadOnly) {
+        if matches!(failure, Failure::ConnectionUnusable | Failure::NotPrimary) {
             self.close_idle();
         }
     }
@@ -400,6 +401,29 @@ mod tests {
             "loading: no connection came free within 5s (1 in use; raise `connections`)"
         );
         drop(in_use);
+    }
+
+    #[tokio::test]
+    async fn a_statement_that_takes_too_long_is_an_error_with_advice() {
+        let Some(pool) = pool(1) else { return };
+        let slow = Statement {
+            doing: "writing",
+            sql: "DO SLEEP(60)",
+            repeatable: false,
+        };
+        pool.acquire("connecting").await.unwrap().release();
+
+        tokio::time::pause();
+        let error = pool
+            .run(slow, Vec::new)
+            .await
+            .err()
+            .expect("60 s are too long");
+
+        assert_eq!(
+            error.to_string(),
+            "writing: no answer came in time; check the load of the server and the network"
+        );
     }
 
     fn pool(size: usize) -> Option<Pool> {

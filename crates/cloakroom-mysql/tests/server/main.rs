@@ -6,16 +6,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod answers;
 mod comparing;
 mod conformance;
 mod connecting;
 mod django;
+mod errors;
 mod failover;
 mod faults;
 mod migrating;
+mod own_server;
 mod rights;
 mod sessions;
 mod suite_of_faults;
 mod support;
 mod sweeping;
 mod tls;
+mod unseen_errors;
