@@ -261,8 +261,8 @@ impl Store for MemcachedStore {
         }
     }
 
-    /// Takes one round trip if this process loaded the version `seen`, or wrote it with at most
-    /// 4 KiB, otherwise two.
+    /// Takes one round trip if this process loaded the version `seen`, or wrote that version as a
+    /// value of at most 4 KiB. Otherwise takes two.
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in memcached";
         let (version, value) = self.encode(doing, new)?;
@@ -310,8 +310,8 @@ impl Store for MemcachedStore {
     /// If the server of `to` cannot be reached, and another server can, returns
     /// [`Outcome::Stale`], like [`create`](Self::create).
     ///
-    /// If the server has no memory for step 3, the session keeps the version of step 1, which is
-    /// returned, and the marker expires.
+    /// If the server has no memory for step 3, the session keeps the version of step 1, and the
+    /// call returns this version. The marker is then not deleted, but expires.
     async fn rename(
         &self,
         from: &StoreKey,
@@ -361,9 +361,9 @@ impl Store for MemcachedStore {
             }
         }
 
-        // The version of `new` is written to `to` before the marker, which also has that version,
-        // is deleted from `from`. So if an answer is lost from here on, at least one of the two
-        // items proves that the session has moved.
+        // First, the item at `to` gets the version of `new`. Then the marker, which also has that
+        // version, is deleted from `from`. So if an answer is lost from here on, at least one of
+        // the two items proves that the session has moved.
         let new_item = NewItem {
             value: &value,
             exptime: exptime::of(new.meta.expires),
@@ -373,8 +373,8 @@ impl Store for MemcachedStore {
             // If the result is `false`, the server has evicted the copy. Then the session is lost,
             // like any evicted session, and there is nothing to do.
             Ok(_) => {}
-            // The session has moved, so this is not a failure of the call. The marker is not
-            // deleted: the entry at `to` does not prove that the session has moved.
+            // The session has moved, so this is not a failure of the call. The marker is kept as
+            // the proof of the move, because the item at `to` still has the version of the copy.
             Err(error) if is_refusal(&error) => {
                 return Ok(Outcome::Written(copy.version()));
             }

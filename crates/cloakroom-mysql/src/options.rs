@@ -49,7 +49,7 @@ impl<S> Builder<S> {
     /// Sets the maximum number of connections. Defaults to 8; must be between 1 and 256.
     ///
     /// Connections are opened when they are needed. A connection that has been idle for 50 seconds
-    /// is not used again and is closed after a later call. A save occupies a connection until the
+    /// is not used again, and is closed after the next call. A save occupies a connection until the
     /// server has flushed the save to the disk, and the server can flush saves on several
     /// connections together. So more connections help if the disk is slow. Each process opens its
     /// own connections, and all of them count towards the server's `max_connections`.

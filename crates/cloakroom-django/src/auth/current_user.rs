@@ -184,9 +184,8 @@ impl Auth {
     ///
     /// `password_field` is the password field of the user's row.
     ///
-    /// If the hash in the session was made with a [fallback](Self::fallback) secret, the session
-    /// gets a new session key, and a hash made with the current `SECRET_KEY` replaces the hash in
-    /// the session.
+    /// If the hash in the session was made with a [fallback](Self::fallback) secret, the hash is
+    /// replaced by one made with the current `SECRET_KEY`, and the session gets a new session key.
     ///
     /// Check first that the user is active, and do not call this method for an inactive user:
     /// Django treats such a visitor as anonymous and leaves the session unchanged.

@@ -14,7 +14,7 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 
 pin_project! {
     /// The body of a response that passed through a session layer: the body of the inner service's
-    /// response, or that of the answer to a session's error.
+    /// response, or the body of the response with which the layer answers a session's error.
     ///
     /// Sites that use axum's `Body` never encounter this type. See [`AnswerBody`].
     #[derive(Debug)]
@@ -75,7 +75,7 @@ where
 /// Chooses the body type of a session layer's responses. Each is either a response of the inner
 /// service, with body `B`, or the answer to a session's error, with body `A`.
 ///
-/// Implemented for the error types of bodies:
+/// Implemented for the error type of the body `B`:
 ///
 /// * `axum_core::Error`, with the feature `axum-08`: the body is axum's `Body`. A response that
 ///   already has this body passes through unchanged.

@@ -172,8 +172,8 @@ impl Version {
         }
     }
 
-    /// Returns whether every save gives the entry a different version. Only then does a later load
-    /// that returns the same version prove that the entry has not been saved in between.
+    /// Returns whether every save gives the entry a different version. Only if it does, two loads
+    /// that return the same version prove that the entry was not saved between them.
     ///
     /// A save id identifies exactly one save. Data does not: another save may write the same bytes.
     pub(crate) fn tells_saves_apart(&self) -> bool {

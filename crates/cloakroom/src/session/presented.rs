@@ -37,8 +37,8 @@ struct PresentedKey {
 
 /// What the keys of a request open.
 pub(crate) struct Opened {
-    /// The live session, if exactly one key opens one. If no key does, the tombstone of a session
-    /// that has moved, if a key leads to one.
+    /// The live session, if exactly one key opens a live session. If no key does, but a key leads
+    /// to the tombstone of a session that has moved, this tombstone.
     pub(crate) session: Loaded<(SavedEntry, Record)>,
     /// The live sessions, if there are several. None of them is used.
     pub(crate) refused: Vec<SavedEntry>,
@@ -88,8 +88,8 @@ impl Presented {
         !self.names.is_empty()
     }
 
-    /// Returns the former cookies of `cookie` that the browser may still have: those whose names it
-    /// has sent, unless a later cookie replaces them.
+    /// Returns the former cookies of `cookie` that the browser may still have: those whose names
+    /// the browser has sent, except those that a more recent cookie of the site replaces.
     pub(crate) fn former<'a>(&self, cookie: &'a Cookie) -> impl Iterator<Item = &'a Cookie> {
         let names = self.names;
         let sent = cookie.accepted().enumerate().skip(1);
@@ -181,9 +181,9 @@ async fn open_all(core: &Arc<Core>, keys: &[PresentedKey]) -> Result<Opened> {
         }
     }
     let used = match alive.len() {
-        0 => "none is of a live session",
-        1 => "the only one of a live session is used",
-        _ => "several are of live sessions, so none is used",
+        0 => "none belongs to a live session",
+        1 => "only one belongs to a live session, and it is used",
+        _ => "several belong to live sessions, so none is used",
     };
     warn(core, used);
     let (session, refused) = match <[_; 1]>::try_from(alive) {

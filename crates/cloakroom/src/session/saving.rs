@@ -12,9 +12,9 @@ impl Session {
     /// Saves the edits now, instead of when the response is ready. For edits that must be stored
     /// before the handler continues, and for sessions outside of a request.
     ///
-    /// The response sets or removes the cookie accordingly, whatever its status. After an error,
-    /// the session accepts no more edits and can only be flushed; the handler decides how to
-    /// respond.
+    /// Whatever the status of the response, it sets or removes the cookie accordingly. After an
+    /// error, the session accepts no more edits and can only be flushed; the handler decides how
+    /// to respond.
     ///
     /// If the future is dropped, the save continues in the background. The response waits for the
     /// save. If the save fails, the layer replaces the handler's response.
@@ -85,7 +85,7 @@ impl Session {
         }
     }
 
-    /// Returns whether a logout is recorded that a commit has to carry out.
+    /// Returns whether a commit has yet to carry out a recorded logout.
     #[cfg(feature = "tower")]
     pub(crate) fn has_logout(&self) -> bool {
         self.lock().has_logout()

@@ -151,8 +151,8 @@ impl Private {
     pub(super) fn end_with(&self, signal: &str) -> io::Result<()> {
         let pid = self.read("pid");
         let pid = pid.trim();
-        // While the file `killable` exists and the file `alive` does not, `keeper.sh` does not
-        // start the server again.
+        // `keeper.sh` starts the server again only if the file `killable` is missing or the file
+        // `alive` exists.
         fs::write(self.folder.join("killable"), "")?;
         fs::remove_file(self.folder.join("alive"))?;
         let sent = Command::new("kill").args(["-s", signal, pid]).status()?;

@@ -6,7 +6,7 @@ use cloakroom::store::{Draft, Entry, Meta, Version, micros};
 
 use super::only::{Only, Remainder, VersionId, version_id};
 
-/// Adapts a store that keeps only an entry's data, as text, and its expiry.
+/// Adapts a store that keeps only two parts of an entry: the data, as text, and the expiry.
 ///
 /// An example is a store on the session table of a Django site. The suite then tests which entries
 /// exist, their data to the last byte, their expiry, and which writes are stale. This wrapper
@@ -14,9 +14,9 @@ use super::only::{Only, Remainder, VersionId, version_id};
 ///
 /// * Store keys become 32 letters and digits. Data becomes hexadecimal digits, so `max_size` is
 ///   half that of the store.
-/// * Drafts lose their owner and label. The wrapper remembers the meta of each draft and touch
-///   under the data and the expiry of the entry. If a store returns an outdated expiry, the wrapper
-///   adds outdated meta, and the test fails.
+/// * Drafts lose their owner and label. The wrapper remembers the meta of each draft and of each
+///   touch, and finds it again by the data and the expiry of the entry. If a store returns an
+///   outdated expiry, the wrapper adds outdated meta, and the test fails.
 /// * The time of every sweep is moved one microsecond later, because such a store may keep an entry
 ///   that expires exactly at the time of the sweep.
 ///
@@ -69,7 +69,7 @@ impl Remainder for TextRemainder {
     }
 
     /// Records the new times before the store is called. If the store then answers that the touch
-    /// is stale, no entry gets the new expiry, so the record has no effect.
+    /// is stale, no entry gets the new expiry, so the recorded times are not used.
     fn before_touch(&mut self, seen: &Version, touch: &Meta) -> Meta {
         let data = seen.as_bytes().or_else(|| self.data.get(&version_id(seen)));
         if let Some(data) = data
@@ -99,7 +99,7 @@ fn in_hex(data: &Bytes) -> Bytes {
     digits.into()
 }
 
-/// Reverses [`in_hex`]. Returns text that is not hexadecimal unchanged, so that the test fails.
+/// Reverses [`in_hex`]. If the text is not hexadecimal, returns it unchanged, and the test fails.
 fn from_hex(text: &Bytes) -> Bytes {
     let mut bytes = Vec::with_capacity(text.len() / 2);
     for pair in text.chunks(2) {
