@@ -34,13 +34,15 @@
 //!   configure the cluster so that a load waits for all earlier writes (`wsrep_sync_wait = 1`,
 //!   `group_replication_consistency = BEFORE`).
 //! * **`max_allowed_packet` is lowered** below the size of a stored session: loading the session
-//!   returns [`TooLarge`](cloakroom::ErrorKind::TooLarge), and so does saving one of that size. The
+//!   returns [`TooLarge`](cloakroom::ErrorKind::TooLarge), and so does saving one of that size. If
+//!   the data has more than 16 MiB, the save may be reported as a lost connection instead. The
 //!   session can still be deleted. Open connections keep the limit that they had.
-//! * **Another option of the server forbids a statement**: the call returns `Unavailable`, and the
-//!   cause of the error names the option. The store does not try again.
+//! * **An option of the server forbids a statement**, and the option is not `read_only`: the call
+//!   returns `Unavailable`, and the cause of the error names the option. The store does not try
+//!   again.
 //! * **The disk is full**: saves return [`Full`](cloakroom::ErrorKind::Full). Acknowledged writes
-//!   are kept, and loads still succeed. Some versions of MariaDB end instead, if the data of a
-//!   session does not fit; then the server is down.
+//!   are kept, and loads still succeed. MariaDB 10.11 may also end when InnoDB cannot extend a
+//!   file; then the server is down.
 //!
 //! # In production
 //! * The user needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the table, and `CREATE` for

@@ -34,6 +34,8 @@
 //!
 //! [`unseen_errors`](crate::unseen_errors) lists the errors that were not seen on a real server.
 
+use std::time::Duration;
+
 use cloakroom::store::Store;
 use cloakroom::{Error, ErrorKind};
 use cloakroom_harness::servers::{self, Kind, Server};
@@ -424,6 +426,10 @@ async fn a_galera_node_that_refuses_queries_is_unavailable() {
         ])
         .await;
     let mut admin = Conn::from_url(server.url()).await.unwrap();
+    // The server accepts connections before it is a part of its cluster.
+    while show_status(&mut admin, "wsrep_ready").await != "ON" {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let store = on(&server.url(), "s").await;
     store.migrate().await.unwrap();
     let seen = written(store.create(&at(1), &draft("old")).await);
@@ -460,8 +466,12 @@ fn private_server() -> Option<Server> {
 
 /// Returns how many connections the server has accepted or refused since it started.
 async fn count_connections(admin: &mut Conn) -> u64 {
-    let show = "SHOW GLOBAL STATUS LIKE 'Connections'";
-    let row: Option<(String, u64)> = admin.query_first(show).await.unwrap();
+    show_status(admin, "Connections").await.parse().unwrap()
+}
+
+async fn show_status(admin: &mut Conn, name: &str) -> String {
+    let show = format!("SHOW GLOBAL STATUS LIKE '{name}'");
+    let row: Option<(String, String)> = admin.query_first(show).await.unwrap();
     row.unwrap().1
 }
 
