@@ -258,8 +258,8 @@ impl Backend {
         let format = self.format();
         match &self.kind {
             Kind::Store(origin) => decode(format, key, origin.load(key).await),
-            Kind::Cached(cached) => decode(format, key, cached.load(key, now).await),
-            Kind::WriteThrough(write_through) => write_through.load(key, now).await,
+            Kind::Cached(cached) => decode(format, key, Box::pin(cached.load(key, now)).await),
+            Kind::WriteThrough(write_through) => Box::pin(write_through.load(key, now)).await,
             Kind::Cookie(cookie) => decode(format, key, Ok(cookie.open(key))),
         }
     }
@@ -271,7 +271,7 @@ impl Backend {
         now: SystemTime,
     ) -> Result<Loaded<(Record, Version)>> {
         match &self.kind {
-            Kind::WriteThrough(write_through) => write_through.reload(key).await,
+            Kind::WriteThrough(write_through) => Box::pin(write_through.reload(key)).await,
             Kind::Store(_) | Kind::Cached(_) | Kind::Cookie(_) => self.load(key, now).await,
         }
     }
@@ -280,8 +280,8 @@ impl Backend {
     pub(crate) async fn create(&self, draft: &Draft) -> Result<EntryRef> {
         match &self.kind {
             Kind::Store(origin) => origin.create(draft).await,
-            Kind::Cached(cached) => cached.create(draft).await,
-            Kind::WriteThrough(write_through) => write_through.create(draft).await,
+            Kind::Cached(cached) => Box::pin(cached.create(draft)).await,
+            Kind::WriteThrough(write_through) => Box::pin(write_through.create(draft)).await,
             Kind::Cookie(cookie) => cookie.seal(draft),
         }
     }
@@ -291,8 +291,8 @@ impl Backend {
     pub(crate) async fn save(&self, at: &EntryRef, new: &Draft) -> Result<Option<EntryRef>> {
         match &self.kind {
             Kind::Store(origin) => origin.save(at, new).await,
-            Kind::Cached(cached) => cached.save(at, new).await,
-            Kind::WriteThrough(write_through) => write_through.save(at, new).await,
+            Kind::Cached(cached) => Box::pin(cached.save(at, new)).await,
+            Kind::WriteThrough(write_through) => Box::pin(write_through.save(at, new)).await,
             Kind::Cookie(cookie) => cookie.seal(new).map(Some),
         }
     }
@@ -308,8 +308,10 @@ impl Backend {
     ) -> Result<Option<EntryRef>> {
         match &self.kind {
             Kind::Store(origin) => origin.rename(from, new, lost).await,
-            Kind::Cached(cached) => cached.rename(from, new, lost).await,
-            Kind::WriteThrough(write_through) => write_through.rename(from, new, lost).await,
+            Kind::Cached(cached) => Box::pin(cached.rename(from, new, lost)).await,
+            Kind::WriteThrough(write_through) => {
+                Box::pin(write_through.rename(from, new, lost)).await
+            }
             Kind::Cookie(cookie) => cookie.seal(new).map(Some),
         }
     }
@@ -318,8 +320,8 @@ impl Backend {
     pub(crate) async fn touch(&self, at: &EntryRef, meta: &Meta) -> Result<Option<EntryRef>> {
         match &self.kind {
             Kind::Store(origin) => origin.touch(at, meta).await,
-            Kind::Cached(cached) => cached.touch(at, meta).await,
-            Kind::WriteThrough(write_through) => write_through.touch(at, meta).await,
+            Kind::Cached(cached) => Box::pin(cached.touch(at, meta)).await,
+            Kind::WriteThrough(write_through) => Box::pin(write_through.touch(at, meta)).await,
             Kind::Cookie(cookie) => cookie.touch(&at.store_key, meta),
         }
     }
@@ -327,8 +329,8 @@ impl Backend {
     pub(crate) async fn delete(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
         match &self.kind {
             Kind::Store(origin) => origin.delete(key).await,
-            Kind::Cached(cached) => cached.delete(key, now).await,
-            Kind::WriteThrough(write_through) => write_through.delete(key, now).await,
+            Kind::Cached(cached) => Box::pin(cached.delete(key, now)).await,
+            Kind::WriteThrough(write_through) => Box::pin(write_through.delete(key, now)).await,
             // The response removes the cookie. Nothing is kept on the server.
             Kind::Cookie(_) => Ok(()),
         }
@@ -451,8 +453,8 @@ impl Backend {
     /// session in the cache, although the origin no longer has it.
     pub(crate) async fn drop_copy(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
         match &self.kind {
-            Kind::Cached(cached) => cached.invalidate(key, now).await.map(drop),
-            Kind::WriteThrough(tiers) => tiers.drop_copy(key, now).await,
+            Kind::Cached(cached) => Box::pin(cached.invalidate(key, now)).await.map(drop),
+            Kind::WriteThrough(tiers) => Box::pin(tiers.drop_copy(key, now)).await,
             Kind::Store(_) | Kind::Cookie(_) => Ok(()),
         }
     }

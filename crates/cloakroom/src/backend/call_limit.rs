@@ -1,5 +1,7 @@
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -42,13 +44,17 @@ impl CallLimit {
     }
 
     /// Runs `calls` under this limit.
-    pub(crate) async fn scope<T>(self: Arc<Self>, calls: impl Future<Output = T>) -> T {
-        CURRENT.scope(self, calls).await
+    pub(crate) fn scope<T>(
+        self: Arc<Self>,
+        calls: impl Future<Output = T>,
+    ) -> impl Future<Output = T> {
+        // Not an `async fn`, whose future would have room for `calls` twice.
+        CURRENT.scope(self, calls)
     }
 
     /// Runs `calls` with half of the time that is left. The other half remains for later calls,
     /// even if the store does not answer.
-    pub(crate) async fn with_half<T>(calls: impl Future<Output = T>) -> T {
+    pub(crate) async fn with_half<T>(calls: Pin<Box<impl Future<Output = T>>>) -> T {
         let Some(limit) = Self::current() else {
             return calls.await;
         };
@@ -80,6 +86,12 @@ impl CallLimit {
             }
             limit.timeout.saturating_sub(state.waited)
         };
+        let mut call = pin!(call);
+        // A store in memory answers at once. Then there is no time to measure.
+        let polled = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await;
+        if let Poll::Ready(answer) = polled {
+            return answer;
+        }
         let answer = {
             let _waiting = Waiting {
                 limit: &limit,

@@ -183,7 +183,7 @@ impl WriteThroughBackend {
         // no longer fail the request. The copy is removed again after the rename, since a read may
         // have added one in the meantime.
         let now = new.meta.touched;
-        CallLimit::with_half(self.drop_copy(&from.store_key, now)).await?;
+        CallLimit::with_half(Box::pin(self.drop_copy(&from.store_key, now))).await?;
         let renamed = self.origin.rename(&in_origin(from, entry), new, lost).await;
         self.loads.forget(&from.store_key);
         self.remove_copy(&from.store_key, now).await;
@@ -220,7 +220,7 @@ impl WriteThroughBackend {
     }
 
     pub(super) async fn delete(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
-        let deleted = CallLimit::with_half(self.origin.delete(key)).await;
+        let deleted = CallLimit::with_half(Box::pin(self.origin.delete(key))).await;
         self.loads.forget(key);
         let copy_dropped = self.drop_copy(key, now).await;
         deleted.and(copy_dropped)

@@ -291,7 +291,7 @@ impl Core {
     async fn expire(&self, at: &EntryRef, meta: &Meta) -> Result<bool> {
         let expired = self.backend.expired(meta, self.now())?;
         // Half of the time remains for the delete.
-        match CallLimit::with_half(self.backend.save(at, &expired)).await {
+        match CallLimit::with_half(Box::pin(self.backend.save(at, &expired))).await {
             Ok(saved) => Ok(saved.is_some()),
             Err(error) if error.kind().may_have_happened() => Ok(true),
             Err(error) => Err(error),
