@@ -215,8 +215,8 @@ fn create_folder(path: &Path) -> io::Result<()> {
     }
     // `create` applies the umask, which may deny access even to this user.
     fs::set_permissions(path, Permissions::from_mode(0o700))?;
-    let parent = path.parent().filter(|path| !path.as_os_str().is_empty());
-    File::open(parent.unwrap_or_else(|| Path::new(".")))?.sync_all()
+    let parent = path.parent().expect("an absolute path that was missing");
+    File::open(parent)?.sync_all()
 }
 
 /// Checks that the folder exists, that it belongs to this user, and that no other user can enter

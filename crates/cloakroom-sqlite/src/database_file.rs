@@ -14,6 +14,7 @@ pub(crate) struct DatabaseFile {
     opened: Option<Id>,
     /// The write-ahead log that the first commit used. Not set if there is none.
     opened_wal: OnceLock<Id>,
+    /// Whether the last check failed.
     is_lost: AtomicBool,
 }
 
@@ -39,11 +40,6 @@ impl DatabaseFile {
         &self.path
     }
 
-    /// Returns whether the last [`check`](Self::check) failed.
-    pub(crate) fn is_lost(&self) -> bool {
-        self.is_lost.load(Ordering::Relaxed)
-    }
-
     /// Returns whether the opened files are still at their paths.
     pub(crate) fn check(&self) -> bool {
         let wal = Id::of(&self.wal);
@@ -55,9 +51,18 @@ impl DatabaseFile {
         is_there
     }
 
-    /// Does what [`check`](Self::check) does, but only if the last check failed.
-    pub(crate) fn check_if_lost(&self) -> bool {
-        !self.is_lost() || self.check()
+    /// Returns whether the store may use the opened files. Checks them only if the last
+    /// [`check`](Self::check) failed.
+    pub(crate) fn is_usable(&self) -> bool {
+        !self.is_lost.load(Ordering::Relaxed) || self.check()
+    }
+}
+
+#[cfg(test)]
+impl DatabaseFile {
+    /// Returns the file of a database in memory, which is never lost.
+    pub(crate) fn none() -> std::sync::Arc<Self> {
+        std::sync::Arc::new(Self::opened("/no/file".as_ref()))
     }
 }
 

@@ -61,7 +61,7 @@ impl<T: Send + Sync + 'static> Readers<T> {
         let job: Job<T> = Box::new(move |db, table| {
             // Skip the job if the caller has dropped its future and no longer waits for the result.
             if !answer.is_closed() {
-                let _ = answer.send(match file.check_if_lost() {
+                let _ = answer.send(match file.is_usable() {
                     true => work(db, table).map_err(Cause::of),
                     false => Err(Cause::file_lost(&file)),
                 });
@@ -102,7 +102,8 @@ mod tests {
             busy_timeout: Duration::ZERO,
             no_table: "",
         };
-        let readers = Readers::start(vec![db], &Arc::new(()), &no_file(), advice).unwrap();
+        let readers =
+            Readers::start(vec![db], &Arc::new(()), &DatabaseFile::none(), advice).unwrap();
 
         let panics = |_: &Connection, (): &()| -> rusqlite::Result<()> {
             panic!("this test panics on purpose")
@@ -111,9 +112,5 @@ mod tests {
 
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert_eq!(readers.run("testing", |_, _| Ok(1)).await.unwrap(), 1);
-    }
-
-    fn no_file() -> Arc<DatabaseFile> {
-        Arc::new(DatabaseFile::opened("/no/file".as_ref()))
     }
 }

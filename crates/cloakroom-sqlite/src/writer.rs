@@ -125,7 +125,7 @@ fn commit<T>(
 ) {
     // `send` fails only if the caller has dropped its future. Then no result is needed, so failures
     // of `send` are ignored.
-    let committed = match file.check_if_lost() {
+    let committed = match file.is_usable() {
         true => in_one_transaction(db, table, group).map_err(Cause::of),
         false => Err(Cause::file_lost(file)),
     };
@@ -221,7 +221,13 @@ mod tests {
         let orphan: Work<()> = Box::new(|db, ()| db.execute("INSERT INTO child VALUES (7)", []));
         let (answers, mut receivers): (Vec<_>, Vec<_>) = (0..2).map(|_| oneshot::channel()).unzip();
 
-        commit(&db, &(), &no_file(), vec![insert(1), orphan], answers);
+        commit(
+            &db,
+            &(),
+            &DatabaseFile::none(),
+            vec![insert(1), orphan],
+            answers,
+        );
 
         for answer in &mut receivers {
             assert!(
@@ -239,7 +245,8 @@ mod tests {
             busy_timeout: Duration::ZERO,
             no_table: "",
         };
-        let writer = Writer::start(database(), &Arc::new(()), &no_file(), advice).unwrap();
+        let writer =
+            Writer::start(database(), &Arc::new(()), &DatabaseFile::none(), advice).unwrap();
 
         let error = writer
             .run("testing", |_, ()| panic!("this test panics on purpose"))
@@ -267,10 +274,6 @@ mod tests {
             [Some(Ok(1)), Some(Err(_)), Some(Ok(1))]
         ));
         assert_eq!(rows(&db), 2);
-    }
-
-    fn no_file() -> Arc<DatabaseFile> {
-        Arc::new(DatabaseFile::opened("/no/file".as_ref()))
     }
 
     fn database() -> Connection {

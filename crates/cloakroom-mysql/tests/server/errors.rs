@@ -49,13 +49,10 @@ use crate::support::{at, create_user, draft, on, other_client, store, url, writt
 
 #[tokio::test]
 async fn an_entry_larger_than_a_lowered_limit_is_too_large() {
-    let Some(server) = private_server() else {
+    let Some((server, mut admin, table)) = private_server_with_table().await else {
         return;
     };
-    let mut admin = Conn::from_url(server.url()).await.unwrap();
-    let table = unique_name();
     let store = on(server.url(), &table).await;
-    store.migrate().await.unwrap();
     let large = draft(&"x".repeat(2 << 20));
     let seen = written(store.create(&at(1), &large).await);
     written(store.create(&at(2), &draft("small")).await);
@@ -86,13 +83,10 @@ fn assert_too_large(error: &Error) {
 
 #[tokio::test]
 async fn an_option_other_than_read_only_is_not_taken_for_a_replica() {
-    let Some(server) = private_server() else {
+    let Some((server, mut admin, table)) = private_server_with_table().await else {
         return;
     };
-    let mut admin = Conn::from_url(server.url()).await.unwrap();
-    let table = unique_name();
     let store = on(server.url(), &table).await;
-    store.migrate().await.unwrap();
     let seen = written(store.create(&at(1), &draft("old")).await);
     // The server does not allow the trigger's statement, because it started without this option.
     let trigger = format!(
@@ -115,12 +109,9 @@ async fn an_option_other_than_read_only_is_not_taken_for_a_replica() {
 
 #[tokio::test]
 async fn a_read_only_server_is_recognized_in_every_language() {
-    let Some(server) = private_server() else {
+    let Some((server, mut admin, table)) = private_server_with_table().await else {
         return;
     };
-    let mut admin = Conn::from_url(server.url()).await.unwrap();
-    let table = unique_name();
-    on(server.url(), &table).await.migrate().await.unwrap();
     // An administrator could write to a read-only server.
     let rights = ["GRANT SELECT, INSERT, UPDATE, DELETE ON cloakroom.* TO"];
     let user = create_user(server.url(), &unique_name(), &rights).await;
@@ -462,6 +453,16 @@ fn assert_error(error: &Error, kind: ErrorKind, cause: &str, words: &str) {
 fn private_server() -> Option<Server> {
     servers::mariadb()?;
     Kind::Mariadb.start()
+}
+
+/// Starts a server for one test. Returns it with a connection of an administrator, and with the
+/// name of a table for sessions.
+async fn private_server_with_table() -> Option<(Server, Conn, String)> {
+    let server = private_server()?;
+    let admin = Conn::from_url(server.url()).await.unwrap();
+    let table = unique_name();
+    on(server.url(), &table).await.migrate().await.unwrap();
+    Some((server, admin, table))
 }
 
 /// Returns how many connections the server has accepted or refused since it started.

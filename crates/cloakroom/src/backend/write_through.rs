@@ -91,12 +91,8 @@ impl WriteThroughBackend {
         key: &StoreKey,
         now: SystemTime,
     ) -> Result<Loaded<(Record, Version)>> {
-        let undropped = self.cache.undropped();
-        if undropped.contains(key, now) {
-            match self.cache.drop_copy(key, now).await {
-                true => undropped.remove(key),
-                false => return self.load_despite_copy(key).await,
-            }
+        if self.cache.undropped().contains(key, now) && !self.remove_copy(key, now).await {
+            return self.load_despite_copy(key).await;
         }
         let reading = self.cache.store.load(key);
         let cache = self.cache.ask("reading", reading).await;
@@ -333,10 +329,16 @@ impl WriteThroughBackend {
         }
     }
 
-    /// Removes the copy: a missing copy cannot be wrong. If the cache does not acknowledge that,
-    /// this process does not use the copy.
-    async fn remove_copy(&self, key: &StoreKey, now: SystemTime) {
-        match self.cache.drop_copy(key, now).await {
+    /// Removes the copy: a missing copy cannot be wrong. Returns whether the cache acknowledged
+    /// that. If it did not, this process does not use the copy.
+    async fn remove_copy(&self, key: &StoreKey, now: SystemTime) -> bool {
+        let is_gone = self.cache.drop_copy(key, now).await;
+        self.record_removal(key, is_gone, now);
+        is_gone
+    }
+
+    fn record_removal(&self, key: &StoreKey, is_gone: bool, now: SystemTime) {
+        match is_gone {
             true => self.cache.undropped().remove(key),
             false => self.cache.undropped().add(key, None, now, None),
         }
@@ -349,20 +351,20 @@ impl WriteThroughBackend {
     pub(super) async fn drop_copy(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
         self.loads.forget(key);
         let doing = "removing the cached copy of a session";
-        let dropped = match self.cache.has_failed() {
-            true if self.cache.drop_copy(key, now).await => Ok(()),
-            true => Err(copy_remains(doing)),
-            false => {
-                CallLimit::call(self.origin.timeout, doing, self.cache.store.delete(key)).await
-            }
-        };
-        match &dropped {
-            Ok(()) => self.cache.undropped().remove(key),
-            Err(_) => {
-                self.cache.set_failed();
-                self.cache.undropped().add(key, None, now, None);
-            }
+        if self.cache.has_failed() {
+            return match self.remove_copy(key, now).await {
+                true => Ok(()),
+                false => Err(copy_remains(doing)),
+            };
         }
+        let dropped = self
+            .origin
+            .within(doing, self.cache.store.delete(key))
+            .await;
+        if dropped.is_err() {
+            self.cache.set_failed();
+        }
+        self.record_removal(key, dropped.is_ok(), now);
         dropped
     }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use cloakroom::store::MemoryStore;
 use cloakroom::{Backend, CachedBackend, ErrorKind, Owner, Session, Sessions, WriteThroughBackend};
 use cloakroom_testkit::HandClock;
-use cloakroom_testkit::wrap::{Call, Gate, When};
+use cloakroom_testkit::wrap::Gate;
 use tokio::time::Instant;
 
-use crate::site::{Visitor, kind, stored};
+use crate::site::{Visitor, freeze, kind, stored, thaw};
 
 #[tokio::test(start_paused = true)]
 async fn a_cache_that_hangs_delays_one_request_a_second() {
@@ -258,26 +258,9 @@ impl Server {
     }
 
     fn thaw_cache(&self) {
-        for call in CALLS {
-            self.cache.open(When::Before, call);
-        }
+        thaw(&self.cache);
     }
 }
-
-fn freeze(gate: &Gate<Arc<MemoryStore>>) {
-    for call in CALLS {
-        gate.close(When::Before, call);
-    }
-}
-
-const CALLS: [Call; 6] = [
-    Call::Load,
-    Call::Create,
-    Call::Save,
-    Call::Rename,
-    Call::Touch,
-    Call::Delete,
-];
 
 const TTL: Duration = Duration::from_secs(10);
 

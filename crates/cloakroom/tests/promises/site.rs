@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cloakroom::store::{MemoryStore, Store};
 use cloakroom::{Effects, ErrorKind, Result, Session, SessionHandle, Sessions, SessionsBuilder};
 use cloakroom_testkit::HandClock;
-use cloakroom_testkit::wrap::{Flaky, Gate, Spy};
+use cloakroom_testkit::wrap::{Call, Flaky, Gate, Spy, When};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 pub(crate) type Watched = Spy<Gate<Broken>>;
@@ -164,3 +164,26 @@ pub(crate) async fn stored(memory: &MemoryStore) -> usize {
 pub(crate) fn kind<T: std::fmt::Debug>(outcome: Result<T>) -> ErrorKind {
     outcome.unwrap_err().kind()
 }
+
+/// Holds every call to the store until [`thaw`].
+pub(crate) fn freeze<S: Store>(gate: &Gate<S>) {
+    for call in CALLS {
+        gate.close(When::Before, call);
+    }
+}
+
+pub(crate) fn thaw<S: Store>(gate: &Gate<S>) {
+    for call in CALLS {
+        gate.open(When::Before, call);
+    }
+}
+
+/// The calls of requests.
+const CALLS: [Call; 6] = [
+    Call::Load,
+    Call::Create,
+    Call::Save,
+    Call::Rename,
+    Call::Touch,
+    Call::Delete,
+];

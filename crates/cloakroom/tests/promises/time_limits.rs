@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use cloakroom::store::MemoryStore;
+use cloakroom::store::{MemoryStore, Store};
 use cloakroom::{CachedBackend, Completion, ErrorKind, Session, Sessions, WriteThroughBackend};
 use cloakroom_testkit::wrap::{Call, Gate, When};
 use http::StatusCode;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::site::{Site, Visitor, kind};
+use crate::site::{Site, Visitor, freeze, kind, thaw};
 
 #[tokio::test(start_paused = true)]
 async fn a_page_that_opens_its_session_several_times_waits_once() {
@@ -276,7 +276,7 @@ async fn requests_that_wait_behind_each_other_do_not_add_up_their_limits() {
 /// Runs `calling` while each call of this kind takes `secs` seconds.
 async fn slowly<S, T>(gate: &Gate<S>, call: Call, secs: u64, calling: impl Future<Output = T>) -> T
 where
-    S: cloakroom::store::Store,
+    S: Store,
 {
     gate.close(When::Before, call);
     let opening = async {
@@ -285,27 +285,6 @@ where
     };
     tokio::join!(calling, opening).0
 }
-
-fn freeze<S: cloakroom::store::Store>(gate: &Gate<S>) {
-    for call in CALLS {
-        gate.close(When::Before, call);
-    }
-}
-
-fn thaw<S: cloakroom::store::Store>(gate: &Gate<S>) {
-    for call in CALLS {
-        gate.open(When::Before, call);
-    }
-}
-
-const CALLS: [Call; 6] = [
-    Call::Load,
-    Call::Create,
-    Call::Save,
-    Call::Rename,
-    Call::Touch,
-    Call::Delete,
-];
 
 /// The default limit.
 const LIMIT: Duration = Duration::from_secs(5);
